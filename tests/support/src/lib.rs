@@ -1,0 +1,16 @@
+//! Servers that tests start for themselves: a real Postgres and three real Kafka nodes, on loopback, that
+//! vanish with the test process however it ends.
+//!
+//! A test that only needs *a* database or *a* topic takes [`TemporaryPostgres::database`] and
+//! [`TemporaryKafka::shared`]: all tests of a process share one server. A test that kills, stops or restarts
+//! a server starts its own with `start()`.
+
+mod guard;
+mod jars;
+mod kafka;
+mod ports;
+mod postgres;
+mod server;
+
+pub use kafka::TemporaryKafka;
+pub use postgres::{OwnedDatabase, TemporaryPostgres};
