@@ -1,0 +1,246 @@
+//! The five images: built when their content changed, named by it, and loaded into the nodes that lack them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use serde::Deserialize;
+
+use crate::binaries::{self, BINARIES};
+use crate::checkout::{CLUSTER, Checkout};
+use crate::cluster::{self, Node};
+use crate::content::hash_of_folder;
+use crate::engine::docker;
+use crate::invocation::Invocation;
+use crate::packages;
+use crate::programs::Programs;
+use crate::stage::Stage;
+
+const CONTENT_LABEL: &str = "dev.millrace.content";
+
+/// Folders below images/, each with the tag that a person and the chart's defaults use.
+const TAGS: [(&str, &str); 5] =
+    [("kafka", "4.1.1"), ("postgres", "15"), ("operator", "dev"), ("worker", "dev"), ("demo-users", "dev")];
+
+/// An image as it was built: `millrace/worker:dev`, and the same by its content, `millrace/worker:dev-0123456789ab`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    pub folder: &'static str,
+    tag: &'static str,
+    content: String,
+}
+
+impl Image {
+    pub fn repository(&self) -> String {
+        format!("millrace/{}", self.folder)
+    }
+
+    pub fn plain_name(&self) -> String {
+        format!("{}:{}", self.repository(), self.tag)
+    }
+
+    /// A new content is a new name, so that Kubernetes itself sees what has to be rolled out.
+    pub fn content_tag(&self) -> String {
+        format!("{}-{}", self.tag, &self.content[..12])
+    }
+
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.repository(), self.content_tag())
+    }
+
+    fn is_built(&self) -> bool {
+        let label = |name: &str| {
+            docker()
+                .args(["image", "inspect", "--format"])
+                .arg(format!("{{{{index .Config.Labels {CONTENT_LABEL:?}}}}}"))
+                .arg(name)
+                .output()
+        };
+        [self.name(), self.plain_name()].iter().all(|name| label(name).is_ok_and(|label| label.trim() == self.content))
+    }
+
+    fn build(&self, checkout: &Checkout, log: &Path) -> Result<()> {
+        let mut build = docker()
+            .args(["build", "--label", &format!("{CONTENT_LABEL}={}", self.content)])
+            .args(["--tag", &self.plain_name(), "--tag", &self.name()])
+            .arg(checkout.path("images").join(self.folder));
+        if !docker().args(["buildx", "version"]).succeeds() {
+            // Without buildx the client warns and falls back; saying so keeps the log to what matters.
+            build = build.env("DOCKER_BUILDKIT", "0");
+        }
+        build.run_logged(log, |_| {}).with_context(|| format!("the image {}", self.plain_name()))
+    }
+}
+
+/// Compiles our programs, stages them, and builds every image whose content changed.
+pub fn ensure(checkout: &Checkout) -> Result<Vec<Image>> {
+    stage_contexts(checkout)?;
+    let mend = "the log names the Dockerfile's failing line; `apt-get` inside a build needs the engine's network";
+    Stage::run(checkout, "images", mend, |stage| {
+        let images = TAGS
+            .map(|(folder, tag)| {
+                let content = hash_of_folder(&checkout.path("images").join(folder))?;
+                Ok(Image { folder, tag, content })
+            })
+            .into_iter()
+            .collect::<Result<Vec<Image>>>()?;
+        let changed: Vec<&Image> = images.iter().filter(|image| !image.is_built()).collect();
+        let names: Vec<String> = changed.iter().map(|image| image.plain_name()).collect();
+        if !names.is_empty() {
+            stage.say(&format!("building {}", names.join(" ")));
+        }
+        build_together(checkout, stage.log(), &changed)?;
+        let said = if names.is_empty() { "nothing changed".into() } else { format!("built {}", names.join(" ")) };
+        Ok((images, said))
+    })
+}
+
+/// Every image's folder as `docker build` wants it: programs staged, Kafka's jars fetched.
+pub fn stage_contexts(checkout: &Checkout) -> Result<()> {
+    let programs = binaries::build(checkout)?;
+    let mend = "Kafka's jars come from Maven Central: the log says what Maven could not fetch";
+    Stage::run(checkout, "image contexts", mend, |stage| {
+        for (binary, program) in BINARIES.into_iter().zip(&programs) {
+            binaries::stage(checkout, binary, program)?;
+        }
+        packages::install(stage, &packages::missing(packages::FOR_THE_IMAGES))?;
+        Invocation::new("bash").arg(checkout.path("images/kafka/fetch.sh")).run_logged(stage.log(), |_| {})?;
+        Ok(((), "images/*/stage, images/kafka/libs".into()))
+    })
+}
+
+fn build_together(checkout: &Checkout, log: &Path, images: &[&Image]) -> Result<()> {
+    thread::scope(|scope| {
+        let builds: Vec<_> = images.iter().map(|image| scope.spawn(|| image.build(checkout, log))).collect();
+        builds.into_iter().try_for_each(|build| build.join().map_err(|_| anyhow!("a build's thread ended early"))?)
+    })
+}
+
+/// Loads what a worker node lacks, every node at once; no pod of ours runs on the control plane.
+pub fn load(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Result<()> {
+    let mend = "`docker system df` and `df -h` show whether the disk is full; otherwise `cargo xtask down`, then `up`";
+    Stage::run(checkout, "images into nodes", mend, |stage| {
+        let nodes: Vec<Node> = cluster::nodes()?.into_iter().filter(|node| !node.is_control_plane()).collect();
+        let held = nodes.iter().map(held_by).collect::<Result<Vec<_>>>()?;
+        let lacking: Vec<&Image> = images.iter().filter(|image| !held.iter().all(|held| holds(held, image))).collect();
+        if lacking.is_empty() {
+            return Ok(((), format!("{} nodes have them", nodes.len())));
+        }
+        let names: Vec<String> = lacking.iter().map(|image| image.plain_name()).collect();
+        stage.say(&format!("loading {} into {} nodes", names.join(" "), nodes.len()));
+        let node_names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+        programs
+            .kind()
+            .args(["load", "docker-image", "--name", CLUSTER, "--nodes", &node_names.join(",")])
+            .args(lacking.iter().flat_map(|image| [image.plain_name(), image.name()]))
+            .run_logged(stage.log(), |_| {})?;
+        Ok(((), format!("{} into {} nodes", names.join(" "), nodes.len())))
+    })
+}
+
+#[derive(Deserialize)]
+struct NodeImages {
+    images: Vec<NodeImage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeImage {
+    #[serde(default)]
+    repo_tags: Vec<String>,
+}
+
+/// The names that a node's containerd knows, one set an image.
+fn held_by(node: &Node) -> Result<Vec<BTreeSet<String>>> {
+    let text = node.run(&["crictl", "images", "--output", "json"]).output()?;
+    parse_held(&text).with_context(|| format!("the images of node {}", node.name))
+}
+
+fn parse_held(text: &str) -> Result<Vec<BTreeSet<String>>> {
+    let listed: NodeImages = serde_json::from_str(text).context("crictl answers in an unknown way")?;
+    Ok(listed.images.into_iter().map(|image| image.repo_tags.into_iter().collect()).collect())
+}
+
+/// Both names must belong to one image: the plain one may still name an older content.
+fn holds(held: &[BTreeSet<String>], image: &Image) -> bool {
+    let [plain, exact] = [image.plain_name(), image.name()].map(|name| format!("docker.io/{name}"));
+    held.iter().any(|names| names.contains(&plain) && names.contains(&exact))
+}
+
+/// Removes our older contents that nothing in the cluster names any more, from the nodes and from the engine.
+pub fn remove_unused(checkout: &Checkout, images: &[Image], named_in_cluster: &BTreeSet<String>) -> Result<()> {
+    let mend = "harmless: it only frees space; run `cargo xtask up` again";
+    Stage::run(checkout, "older images", mend, |stage| {
+        let keep: BTreeSet<String> = images.iter().map(Image::name).chain(named_in_cluster.iter().cloned()).collect();
+        let mut removed = BTreeSet::new();
+        for node in cluster::nodes()?.iter().filter(|node| !node.is_control_plane()) {
+            let names: Vec<String> = held_by(node)?.into_iter().flatten().collect();
+            let unused = unused(&names, &keep);
+            if !unused.is_empty() {
+                node.run(&["crictl", "rmi"]).args(&unused).run_logged(stage.log(), |_| {})?;
+                removed.extend(unused);
+            }
+        }
+        let listed =
+            docker().args(["images", "--format", "docker.io/{{.Repository}}:{{.Tag}}", "millrace/*"]).output()?;
+        let names: Vec<String> = listed.lines().map(str::to_owned).collect();
+        for name in unused(&names, &keep) {
+            docker().args(["rmi", &name]).run_logged(stage.log(), |_| {})?;
+            removed.insert(name);
+        }
+        Ok(((), if removed.is_empty() { "none".into() } else { format!("removed {}", removed.len()) }))
+    })
+}
+
+/// Names by content alone are ours to remove; whatever else lies in a node or an engine is somebody's.
+fn unused(names: &[String], keep: &BTreeSet<String>) -> Vec<String> {
+    names
+        .iter()
+        .filter_map(|name| name.strip_prefix("docker.io/"))
+        .filter(|name| is_named_by_content(name) && !keep.contains(*name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_named_by_content(name: &str) -> bool {
+    TAGS.iter().any(|(folder, tag)| {
+        name.strip_prefix(&format!("millrace/{folder}:{tag}-"))
+            .is_some_and(|content| content.len() == 12 && content.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(content: &str) -> Image {
+        Image { folder: "worker", tag: "dev", content: content.repeat(8) }
+    }
+
+    #[test]
+    fn a_node_holds_an_image_only_when_both_names_mean_it() {
+        let held = parse_held(
+            r#"{"images": [
+                {"id": "sha256:1", "repoTags": ["docker.io/millrace/worker:dev-aaaabbbbaaaa"], "repoDigests": []},
+                {"id": "sha256:2", "repoTags": ["docker.io/millrace/worker:dev", "docker.io/millrace/worker:dev-ccccddddcccc"]}]}"#,
+        )
+        .unwrap();
+        assert!(!holds(&held, &worker("aaaabbbb")));
+        assert!(holds(&held, &worker("ccccdddd")));
+    }
+
+    #[test]
+    fn only_older_contents_of_our_own_images_are_removed() {
+        let names = [
+            "docker.io/millrace/worker:dev",
+            "docker.io/millrace/worker:dev-aaaabbbbaaaa",
+            "docker.io/millrace/worker:dev-ccccddddcccc",
+            "docker.io/millrace/worker:dev-mine",
+            "docker.io/library/nginx:1",
+        ]
+        .map(str::to_owned);
+        let keep = BTreeSet::from([worker("ccccdddd").name()]);
+        assert_eq!(unused(&names, &keep), ["millrace/worker:dev-aaaabbbbaaaa"]);
+    }
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask load`: runs the demo's own loader against the cluster's addresses on this host.
+
+use std::num::NonZeroU64;
+
+use anyhow::{Context, Result};
+
+use crate::binaries::{self, BINARIES};
+use crate::checkout::{Checkout, KAFKA_ON_HOST};
+use crate::invocation::Invocation;
+use crate::postgres;
+use crate::programs::Programs;
+
+pub fn load(checkout: &Checkout, programs: &Programs, users: NonZeroU64, rate: Option<NonZeroU64>) -> Result<()> {
+    let postgres = postgres::uri_on_host(programs)?;
+    let built = binaries::build(checkout)?;
+    let loader = BINARIES
+        .iter()
+        .zip(&built)
+        .find_map(|(binary, path)| (binary.image == "demo-users").then_some(path))
+        .context("the demo users service is no longer among the programs that are built")?;
+    let mut run = Invocation::new(loader).args([
+        "load",
+        "--users",
+        &users.to_string(),
+        "--bootstrap",
+        KAFKA_ON_HOST,
+        "--postgres",
+        &postgres,
+    ]);
+    if let Some(rate) = rate {
+        run = run.args(["--rate", &rate.to_string()]);
+    }
+    run.run_in_front().context("the load did not end well")
+}

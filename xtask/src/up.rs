@@ -1,0 +1,76 @@
+//! `cargo xtask up`: from whatever this machine has to a running system.
+
+use anyhow::Result;
+
+use crate::checkout::{Checkout, KAFKA_ON_HOST};
+use crate::cluster;
+use crate::engine;
+use crate::images;
+use crate::invocation::Invocation;
+use crate::node_image;
+use crate::packages;
+use crate::programs::Programs;
+use crate::recipe::Recipe;
+use crate::release;
+
+pub fn up(checkout: &Checkout) -> Result<()> {
+    let recipe = Recipe::read(checkout)?;
+    announce(&recipe)?;
+    engine::ensure(checkout)?;
+    let programs = Programs::ensure(checkout, &recipe)?;
+    let node_image = node_image::ensure(checkout, &recipe)?;
+    node_image::ensure_base(checkout, &recipe)?;
+    let images = images::ensure(checkout)?;
+    cluster::ensure(checkout, &programs, &node_image)?;
+    images::load(checkout, &programs, &images)?;
+    release::ensure(checkout, &programs, &images)?;
+    images::remove_unused(checkout, &images, &release::images_named(&programs)?)?;
+    print_what_next(&programs);
+    Ok(())
+}
+
+/// Says what will be installed, and where it comes from, before anything is.
+fn announce(recipe: &Recipe) -> Result<()> {
+    let mut lines = Vec::new();
+    let mut wanted = packages::missing(packages::FOR_THE_BUILD);
+    wanted.extend(packages::missing(packages::FOR_THE_IMAGES));
+    let engine = engine::version();
+    if engine.is_none() {
+        wanted.extend(packages::missing(packages::FOR_THE_ENGINE));
+        lines.push("a Docker engine does not answer: one will be started".to_owned());
+    }
+    if !wanted.is_empty() {
+        lines.insert(0, format!("packages, by apt-get: {}", packages::names(&wanted)));
+    }
+    let programs = Programs::missing(recipe)?;
+    if !programs.is_empty() {
+        let folder = recipe.programs_folder();
+        lines.push(format!("{}, from their Go modules, into {}", programs.join(" "), folder.display()));
+    }
+    if !node_image::is_at_hand(recipe) {
+        lines.push(
+            "a kind node image: pulled if a registry answers, otherwise made (debootstrap, Go modules)".to_owned(),
+        );
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    println!("This machine lacks some things, and will get:");
+    lines.iter().for_each(|line| println!("  - {line}"));
+    Ok(())
+}
+
+fn print_what_next(programs: &Programs) {
+    println!();
+    println!("Millrace is up: context kind-millrace, Kafka {KAFKA_ON_HOST},");
+    println!("Postgres 127.0.0.1:15432, demo users http://127.0.0.1:18081/api/users");
+    println!("  kubectl apply -f examples/user-view.yaml");
+    println!("  psql \"$(cargo xtask uri)\" -c 'select * from shop.user_view'");
+    if let Some(advice) = programs.advice() {
+        println!("  {advice}");
+    }
+    if !Invocation::new("psql").arg("--version").succeeds() {
+        println!("psql is not on PATH: `apt-get install postgresql-client`, or use the one beside the server:");
+        println!("  kubectl -n millrace-system exec -it postgres-0 -- psql");
+    }
+}
