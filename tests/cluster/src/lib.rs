@@ -1,1 +1,13 @@
-//! Millrace.
+//! What the cluster tests are made of: a person's commands, raw records, a reference that shares nothing with the
+//! product, and readers that watch.
+
+pub mod chaos;
+pub mod continuity;
+pub mod database;
+pub mod manifest;
+pub mod reader;
+pub mod reference;
+pub mod shell;
+pub mod topic;
+pub mod users;
+pub mod view;

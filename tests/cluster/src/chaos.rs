@@ -1,0 +1,73 @@
+//! Faults of a real cluster: processes killed, nodes stopped and started.
+
+use crate::{
+    shell::{eventually, kubectl, run},
+    view::View,
+};
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+
+/// The node that a pod runs on; with kind this is also the name of its container.
+pub fn node_of(namespace: &str, pod: &str) -> Result<String> {
+    let node = kubectl(&["-n", namespace, "get", "pod", pod, "-o", "jsonpath={.spec.nodeName}"])?;
+    ensure!(!node.is_empty(), "pod {pod} has no node yet");
+    Ok(node)
+}
+
+/// Sends `signal` to every process on `node` whose command line matches `pattern`. Nobody to hit is an error.
+pub fn signal(node: &str, signal: &str, pattern: &str) -> Result<()> {
+    run("docker", &["exec", node, "pkill", &format!("-{signal}"), "-f", pattern]).map(drop)
+}
+
+/// Kills one worker process of the view with −9, whichever `choice` picks; the kubelet starts it again.
+pub fn kill_worker(view: &View, choice: usize) -> Result<String> {
+    let pods = view.pods()?;
+    ensure!(!pods.is_empty(), "no worker of {} runs", view.name);
+    let pod = &pods[choice % pods.len()];
+    let node = node_of(&view.namespace, pod)?;
+    let id = kubectl(&[
+        "-n",
+        &view.namespace,
+        "get",
+        "pod",
+        pod,
+        "-o",
+        "jsonpath={.status.containerStatuses[0].containerID}",
+    ])?;
+    let id = id.trim_start_matches("containerd://");
+    ensure!(!id.is_empty(), "pod {pod} has no container yet");
+    let pid =
+        run("docker", &["exec", &node, "crictl", "inspect", "-o", "go-template", "--template", "{{.info.pid}}", id])?;
+    run("docker", &["exec", &node, "kill", "-9", pid.trim()])?;
+    Ok(pod.clone())
+}
+
+/// The node that runs Postgres.
+pub fn postgres_node() -> Result<String> {
+    node_of("millrace-system", "postgres-0")
+}
+
+/// A worker node on which Postgres does not run.
+pub fn spare_node() -> Result<String> {
+    let postgres = postgres_node()?;
+    let nodes = kubectl(&["get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"])?;
+    nodes
+        .split_whitespace()
+        .find(|node| node.contains("worker") && **node != postgres)
+        .map(str::to_owned)
+        .context("a worker node without Postgres")
+}
+
+/// Stops a node as a lost machine would stop.
+pub fn stop_node(node: &str) -> Result<()> {
+    run("docker", &["kill", node]).map(drop)
+}
+
+pub fn start_node(node: &str) -> Result<()> {
+    run("docker", &["start", node])?;
+    eventually(&format!("node {node} is Ready"), Duration::from_secs(180), || {
+        let ready = kubectl(&["get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"])?;
+        ensure!(ready == "True", "Ready is {ready}");
+        Ok(())
+    })
+}

@@ -1,0 +1,61 @@
+//! Commands as a person types them.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+pub const CONTEXT: &str = "kind-millrace";
+
+/// The folder of the project, where relative paths such as `examples/user-view.yaml` begin.
+pub fn project() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../..")
+}
+
+/// Runs a program in the project's folder and returns its standard output; a failure carries what it printed.
+pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
+    run_with_input(program, arguments, "")
+}
+
+pub fn run_with_input(program: &str, arguments: &[&str], input: &str) -> Result<String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(project())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{program} is not on PATH"))?;
+    child.stdin.take().context("the child has a standard input")?.write_all(input.as_bytes())?;
+    let output = child.wait_with_output()?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("{program} {} failed:\n{stdout}{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(stdout)
+}
+
+pub fn kubectl(arguments: &[&str]) -> Result<String> {
+    run("kubectl", &[&["--context", CONTEXT], arguments].concat())
+}
+
+/// `kubectl apply -f -` with the manifest as input.
+pub fn apply(manifest: &str) -> Result<String> {
+    run_with_input("kubectl", &["--context", CONTEXT, "apply", "-f", "-"], manifest)
+}
+
+/// Tries until it succeeds or the time is up; then the last failure is the error.
+pub fn eventually<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(error) if start.elapsed() > limit => {
+                return Err(error.context(format!("not so within {limit:?}: {what}")));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
