@@ -1,0 +1,19 @@
+//! Writes the YAML of the resource definitions: `cargo run -p millrace-crds --bin crdgen`.
+
+use std::fs;
+use std::path::Path;
+
+use millrace_crds::definition;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let yaml = definition::yaml(&definition::materialized_view())?;
+    for file in definition::MATERIALIZED_VIEW_FILES {
+        let path = top.join(file);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, &yaml)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! The resource definitions as the API server gets them, and as files.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+use crate::materialized_view::{MaterializedView, resource_rules};
+
+/// The definition of MaterializedView.
+pub fn materialized_view() -> CustomResourceDefinition {
+    let mut definition = MaterializedView::crd();
+    for version in &mut definition.spec.versions {
+        // The derive makes the root's schema by itself; the rule on the resource's name can only be added to it.
+        if let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            root.x_kubernetes_validations = Some(resource_rules());
+        }
+    }
+    definition
+}
+
+/// A definition as the text of its file.
+pub fn yaml(definition: &CustomResourceDefinition) -> Result<String, serde_yaml::Error> {
+    let yaml = serde_yaml::to_string(definition)?;
+    Ok(format!("# Made from the Rust types by `cargo run -p millrace-crds --bin crdgen`.\n{yaml}"))
+}
+
+/// Where the definition of MaterializedView is written, seen from the top of the repository.
+pub const MATERIALIZED_VIEW_FILES: [&str; 2] =
+    ["crds/yaml/materializedview.yaml", "charts/millrace/files/crds/materializedview.yaml"];

@@ -1,0 +1,34 @@
+//! Millrace's Kubernetes resources: the Rust types, from which the YAML in `crds/yaml` and in the chart is generated.
+//!
+//! Texts such as durations are kept as they were written; each has a method that parses it, so that one wrong text in
+//! one resource never makes a list of resources unreadable. The API server refuses wrong texts at apply.
+
+pub mod condition;
+pub mod definition;
+pub mod duration;
+pub mod materialized_view;
+pub mod percentage;
+pub mod replay;
+pub mod source;
+pub mod status;
+pub mod target;
+pub mod workers;
+
+mod named;
+mod schema;
+mod validation;
+
+pub use condition::{ConditionType, Reason};
+pub use materialized_view::{
+    Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, Rollout, SecretReference,
+};
+pub use replay::{Earliest, Replay, ReplayFrom};
+pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
+pub use status::{MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus};
+pub use target::Target;
+pub use workers::{ResourceAmounts, WorkerMode, WorkerResources, Workers};
+
+/// The API group of every resource.
+pub const GROUP: &str = "millrace.dev";
+/// The version of every resource.
+pub const VERSION: &str = "v1alpha1";

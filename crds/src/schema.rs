@@ -1,0 +1,135 @@
+//! Schemas of field types that are not ours, bounded as the API server wants them.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use crate::validation::{must, name_rules};
+
+/// Names of columns that make a key, in the order of the key.
+pub fn key(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 8,
+        "items": {"type": "string", "maxLength": 63},
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
+/// Indexes: lists of lists of column names.
+pub fn indexes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "items": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 8,
+            "items": {
+                "type": "string",
+                "maxLength": 63,
+                "x-kubernetes-validations": name_rules("an index column", "department"),
+            },
+            "x-kubernetes-list-type": "atomic",
+            "x-kubernetes-validations": [must(
+                "self.all(name, self.exists_one(other, other == name))",
+                "the index ${self} names a column twice, but each column of an index must be named once; \
+                 take the second one out",
+            )],
+        },
+        "x-kubernetes-list-type": "atomic",
+        "x-kubernetes-validations": [must(
+            "self.all(index, self.exists_one(other, other == index))",
+            "target.indexes has the index ${self.filter(index, !self.exists_one(other, other == index))[0]} \
+             twice, but one is enough; take the second one out",
+        )],
+    })
+}
+
+/// Roles of Postgres.
+pub fn readers(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "items": {
+            "type": "string",
+            "maxLength": 63,
+            "x-kubernetes-validations": [must(
+                "self.matches('^[a-z_][a-z0-9_]*$') && !self.startsWith('pg_') && !(self in ['public', 'none'])",
+                "a reader is '${self}', but it must be the name of a role: lower-case letters, digits and _, beginning \
+                 with a letter or _, not beginning with pg_, and neither public nor none; make a role with CREATE ROLE \
+                 and write its name, for example dashboards",
+            )],
+        },
+        "x-kubernetes-list-type": "set",
+    })
+}
+
+/// Settings of a topic.
+pub fn topic_config(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 32,
+        "additionalProperties": {"type": "string", "maxLength": 256},
+        "x-kubernetes-validations": [must(
+            "self.all(setting, setting.matches('^[a-z][a-z.]*$') && setting.size() <= 64)",
+            "ensureTopic.config has the setting \
+             '${self.filter(setting, !setting.matches('^[a-z][a-z.]*$') || setting.size() > 64)[0]}', but a setting of a \
+             topic has lower-case letters and dots only; write it as Kafka does, for example retention.ms",
+        )],
+    })
+}
+
+/// An amount of a resource, such as `500m`, `1` or `100Mi`.
+pub fn amount(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "maxLength": 32,
+        "x-kubernetes-validations": [must(
+            "type(self) == int ? self > 0 : \
+             isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))",
+            "the amount is '${self}', but it must be a number above 0, with a unit where one is meant; write \
+             for example 500m for half a core, or 100Mi for memory",
+        )],
+    })
+}
+
+/// Conditions, as every Kubernetes API has them.
+pub fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {"type": "string", "maxLength": 316, "description": "What is said to be true or not, such as Ready."},
+                "status": {
+                    "type": "string",
+                    "enum": ["True", "False", "Unknown"],
+                    "maxLength": 7,
+                    "description": "True, False or Unknown.",
+                },
+                "reason": {"type": "string", "minLength": 1, "maxLength": 1024, "description": "Why, as one word for programs."},
+                "message": {"type": "string", "maxLength": 32768, "description": "Why, as sentences for people."},
+                "lastTransitionTime": {
+                    "type": "string",
+                    "format": "date-time",
+                    "maxLength": 64,
+                    "description": "When the status last changed.",
+                },
+                "observedGeneration": {
+                    "type": "integer",
+                    "format": "int64",
+                    "minimum": 0,
+                    "description": "The generation of the resource that this was said about.",
+                },
+            },
+        },
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+    })
+}
+
+/// A moment.
+pub fn moment(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
+}

@@ -1,0 +1,122 @@
+//! The status: what the operator saw last, in whole numbers.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::condition::ConditionType;
+use crate::schema;
+
+/// What the operator saw last. Exact and current figures are metrics.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MaterializedViewStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Available, Ready, QueryValid, SourcesReady, SinkReady, RolloutSucceeded; Reconciling and Stalled only when they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// The revision that readers see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub live_revision: Option<String>,
+    /// The rollout that is going on, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
+    /// The replays that were accepted, newest last; the oldest are forgotten here, never in the catalog.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 20),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"])
+    )]
+    pub replays: Vec<ReplayStatus>,
+    /// How many records the live revision has not read yet, over all partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_records: Option<i64>,
+    /// How old the newest record was, in milliseconds, when readers could see it; while records wait, how long the oldest of them has waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness_milliseconds: Option<i64>,
+    /// How many workers can work at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<ParallelismStatus>,
+    /// How many workers there are; `kubectl scale` and autoscalers read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    /// The label selector of the workers' pods, as text; autoscalers read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub selector: Option<String>,
+}
+
+impl MaterializedViewStatus {
+    /// The condition of this type, if it is present.
+    pub fn condition(&self, condition_type: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == condition_type.as_str())
+    }
+}
+
+/// How far a rollout is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// The revision that is built.
+    #[schemars(length(max = 63))]
+    pub revision: String,
+    /// What is being done. Steady: nothing, the revision is live.
+    pub phase: RolloutPhase,
+    /// How many records the revision has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_done: Option<i64>,
+    /// How many records there are to read in all, by what the topics hold now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_total: Option<i64>,
+    /// Done in percent of all, rounded down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub percent: Option<i32>,
+    /// In how many seconds the revision will have caught up, at the present speed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<i64>,
+    /// What the rollout waits for, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub waiting_on: Option<String>,
+}
+
+/// The phases of a rollout, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RolloutPhase {
+    Building,
+    CatchingUp,
+    CuttingOver,
+    Retiring,
+    Steady,
+}
+
+/// A replay that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayStatus {
+    /// The replay's id.
+    #[schemars(length(max = 63))]
+    pub id: String,
+    /// The revision that the replay made.
+    #[schemars(length(max = 63))]
+    pub revision: String,
+    /// When the replay was accepted.
+    #[schemars(schema_with = "schema::moment")]
+    pub accepted_at: Time,
+}
+
+/// How many workers can work at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParallelismStatus {
+    /// The number.
+    pub max: i32,
+    /// Why it is no larger, as a sentence.
+    #[schemars(length(max = 1024))]
+    pub reason: String,
+}

@@ -1,0 +1,112 @@
+//! The YAML in the repository is what the Rust types generate, and is bounded and described throughout.
+
+use std::path::Path;
+
+use millrace_crds::definition;
+use serde_json::Value;
+
+fn schema() -> Value {
+    let definition = definition::materialized_view();
+    serde_json::to_value(&definition.spec.versions[0].schema).expect("a definition is JSON")["openAPIV3Schema"].clone()
+}
+
+/// Calls `visit` with the path and the schema of every property and item below `schema`.
+fn walk(path: &str, schema: &Value, visit: &mut dyn FnMut(&str, &Value, bool)) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        visit(&path, property, true);
+        walk(&path, property, visit);
+    }
+    for (suffix, key) in [("[]", "items"), ("{}", "additionalProperties")] {
+        if let Some(inner) = schema.get(key) {
+            let path = format!("{path}{suffix}");
+            visit(&path, inner, false);
+            walk(&path, inner, visit);
+        }
+    }
+}
+
+#[test]
+fn the_crd_yaml_is_what_the_rust_types_generate() {
+    let generated = definition::yaml(&definition::materialized_view()).expect("a definition is YAML");
+    for file in definition::MATERIALIZED_VIEW_FILES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == generated,
+            "{file} is not what the Rust types generate; run `cargo run -p millrace-crds --bin crdgen`"
+        );
+    }
+}
+
+#[test]
+fn the_crd_is_smaller_than_200_kb() {
+    let generated = definition::yaml(&definition::materialized_view()).expect("a definition is YAML");
+    assert!(generated.len() < 200_000, "{} bytes", generated.len());
+}
+
+#[test]
+fn every_property_is_described() {
+    let mut properties = 0;
+    let mut silent = Vec::new();
+    walk("", &schema(), &mut |path, property, named| {
+        properties += 1;
+        let description = property["description"].as_str().unwrap_or_default();
+        if named && description.trim().is_empty() {
+            silent.push(path.to_string());
+        }
+    });
+    assert!(properties > 60, "only {properties} properties were seen");
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn every_string_list_and_map_is_bounded() {
+    let mut unbounded = Vec::new();
+    walk("", &schema(), &mut |path, schema, _| {
+        let bound = match schema["type"].as_str() {
+            Some("string") if schema.get("enum").is_some() => return,
+            Some("string") => "maxLength",
+            Some("array") => "maxItems",
+            Some("object") if schema.get("additionalProperties").is_some() => "maxProperties",
+            None if schema["x-kubernetes-int-or-string"] == true => "maxLength",
+            _ => return,
+        };
+        if schema.get(bound).is_none() {
+            unbounded.push(format!("{path} has no {bound}"));
+        }
+    });
+    assert_eq!(unbounded, Vec::<String>::new());
+}
+
+#[test]
+fn every_number_is_an_integer() {
+    let mut numbers = Vec::new();
+    walk("", &schema(), &mut |path, schema, _| {
+        if schema["type"] == "number" {
+            numbers.push(path.to_string());
+        }
+    });
+    assert_eq!(numbers, Vec::<String>::new());
+}
+
+#[test]
+fn every_rule_says_a_sentence() {
+    let mut rules = 0;
+    walk("", &schema(), &mut |path, schema, _| {
+        for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            rules += 1;
+            let sentence = rule["message"].as_str().unwrap_or_default();
+            assert!(sentence.contains(", but ") && sentence.contains("; "), "{path}: {sentence:?}");
+        }
+    });
+    assert!(rules > 30, "only {rules} rules were seen");
+}
+
+#[test]
+fn the_printer_columns_are_the_eight_of_the_design() {
+    let definition = definition::materialized_view();
+    let columns = definition.spec.versions[0].additional_printer_columns.clone().unwrap_or_default();
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["READY", "STATUS", "ROLLOUT", "PROGRESS", "LAG", "FRESHNESS", "REPLICAS", "AGE"]);
+}
