@@ -24,6 +24,8 @@ CREATE TABLE millrace.view (
     cut_over_xid xid8,
     cut_over_at timestamptz,
     kafka_cluster_id text,
+    -- Digest of the password that the role has: tells whether the Secret's is another one.
+    password_digest text,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (namespace, name),
     UNIQUE (target_schema, target_name)
