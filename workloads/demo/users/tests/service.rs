@@ -1,0 +1,431 @@
+//! The service on a real Postgres and real brokers: what REST changes, and only that, in that order, is what
+//! the topic carries.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, body::Body, http::Request};
+use millrace_demo_users::{
+    api,
+    connections::{KafkaConnection, for_service},
+    event::UserEvent,
+    health::Health,
+    metrics::Metrics,
+    outbox,
+    relay::{Relay, RelayState},
+    schema,
+    store::Store,
+};
+use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use tower::ServiceExt;
+
+struct Service {
+    router: Router,
+    pool: PgPool,
+    uri: String,
+    bell: Arc<Notify>,
+    schema: watch::Sender<Option<String>>,
+    relay: watch::Sender<RelayState>,
+}
+
+impl Service {
+    async fn start() -> Service {
+        // The very rights that the service has in a cluster: an owner that is no superuser.
+        let uri = TemporaryPostgres::owned_database().await.uri;
+        let pool = PgPool::connect(&uri).await.unwrap();
+        schema::migrate(&pool).await.unwrap();
+        let (schema, schema_state) = watch::channel(None);
+        let (relay, relay_state) = watch::channel(RelayState::Starting);
+        let bell = Arc::new(Notify::new());
+        let health = Health {
+            store: Store::new(pool.clone()),
+            metrics: Metrics::new(),
+            relay: relay_state,
+            schema: schema_state,
+        };
+        Service { router: api::router(health, bell.clone()), pool, uri, bell, schema, relay }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path).body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body))))
+    }
+
+    async fn create(&self, name: &str, email: &str) -> i64 {
+        let body = json!({"name": name, "email": email, "department": "개발팀"}).to_string();
+        let (status, user) = self.ask("POST", "/api/users", &body).await;
+        assert_eq!(status, 201, "{user}");
+        user["id"].as_i64().unwrap()
+    }
+
+    async fn rename(&self, id: i64, name: &str) {
+        let body = json!({"name": name, "email": format!("{id}@example.com"), "department": "d", "status": "ACTIVE"});
+        let (status, answer) = self.ask("PUT", &format!("/api/users/{id}"), &body.to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    async fn outbox_values(&self) -> Vec<Value> {
+        let values: Vec<String> =
+            sqlx::query_scalar("SELECT value FROM demo_users.outbox ORDER BY id").fetch_all(&self.pool).await.unwrap();
+        values.iter().map(|value| serde_json::from_str(value).unwrap()).collect()
+    }
+
+    fn relay(&self, kafka: &str, topic: &str) -> RunningRelay {
+        let relay = Relay {
+            postgres: for_service(self.uri.parse::<PgConnectOptions>().unwrap()),
+            kafka: KafkaConnection::plaintext(kafka),
+            topic: topic.to_owned(),
+            transactional_id: format!("relay-of-{topic}"),
+            bell: self.bell.clone(),
+            metrics: Metrics::new(),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let (state_sender, state) = watch::channel(RelayState::Starting);
+        let task = tokio::spawn(relay.run(state_sender, stopped));
+        RunningRelay { stop, state, task }
+    }
+
+    async fn all_sent(&self) {
+        eventually("the outbox is empty", async || outbox::backlog(&self.pool).await.unwrap().rows == 0).await;
+    }
+}
+
+struct RunningRelay {
+    stop: watch::Sender<bool>,
+    state: watch::Receiver<RelayState>,
+    task: JoinHandle<()>,
+}
+
+impl RunningRelay {
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap();
+    }
+
+    async fn reaches(&self, wanted: RelayState) {
+        eventually(&format!("{wanted:?}"), async || *self.state.borrow() == wanted).await;
+    }
+}
+
+async fn eventually(what: &str, check: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !check().await {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Every committed record of the topic: partition, key, value.
+async fn records(kafka: &TemporaryKafka, topic: &str) -> Vec<(i32, String, String)> {
+    let (servers, topic) = (kafka.bootstrap_servers(), topic.to_owned());
+    tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = KafkaConnection::plaintext(&servers)
+            .client()
+            .set("group.id", "reader")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        let mut positions = TopicPartitionList::new();
+        for partition in 0..6 {
+            positions.add_partition_offset(&topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&positions).unwrap();
+        let (mut ended, mut found) = (std::collections::BTreeSet::new(), Vec::new());
+        let start = Instant::now();
+        while ended.len() < 6 {
+            assert!(start.elapsed() < Duration::from_secs(60), "the topic has no end");
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(record)) => {
+                    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                    found.push((record.partition(), text(record.key().unwrap()), text(record.payload().unwrap())));
+                }
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
+                    ended.insert(partition);
+                }
+                Some(Err(error)) => panic!("{error}"),
+                None => {}
+            }
+        }
+        found
+    })
+    .await
+    .unwrap()
+}
+
+fn event_types(records: &[(i32, String, String)], key: i64) -> Vec<String> {
+    records
+        .iter()
+        .filter(|(_, found, _)| *found == key.to_string())
+        .map(|(_, _, value)| serde_json::from_str::<Value>(value).unwrap()["event_type"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_user_is_created_read_replaced_listed_and_deleted() {
+    let service = Service::start().await;
+    let (status, created) = service
+        .ask("POST", "/api/users", r#"{"name":"홍길동","email":"hong@example.com","department":"개발팀"}"#)
+        .await;
+    assert_eq!(status, 201);
+    assert_eq!((&created["id"], &created["name"], &created["status"]), (&json!(1), &json!("홍길동"), &json!("ACTIVE")));
+    assert_eq!(created["created_at"], created["updated_at"]);
+    let (status, found) = service.ask("GET", "/api/users/1", "").await;
+    assert_eq!((status, &found), (200, &created));
+
+    let body = r#"{"name":"홍길순","email":"hong@example.com","department":"영업팀","status":"INACTIVE"}"#;
+    let (status, replaced) = service.ask("PUT", "/api/users/1", body).await;
+    assert_eq!((status, &replaced["name"], &replaced["department"]), (200, &json!("홍길순"), &json!("영업팀")));
+    assert_eq!(replaced["created_at"], created["created_at"]);
+    assert!(replaced["updated_at"].as_str() > created["updated_at"].as_str());
+
+    let second = service.create("Søren", "s@example.com").await;
+    let (_, page) = service.ask("GET", "/api/users?limit=1", "").await;
+    assert_eq!((&page["users"], &page["next"]), (&json!([replaced]), &json!(1)));
+    let (_, page) = service.ask("GET", "/api/users?limit=2&after=1", "").await;
+    assert_eq!((&page["users"][0]["id"], &page["next"]), (&json!(second), &Value::Null));
+
+    assert_eq!(service.ask("DELETE", "/api/users/1", "").await.0, 204);
+    let types: Vec<Value> = service.outbox_values().await.iter().map(|value| value["event_type"].clone()).collect();
+    assert_eq!(types, ["USER_CREATED", "USER_UPDATED", "USER_CREATED", "USER_DELETED"]);
+    assert_eq!(service.outbox_values().await[1]["user"], replaced);
+    assert_eq!(service.outbox_values().await[3]["user"], json!({"id": 1}));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_answered_with_the_field_and_leaves_no_event() {
+    let service = Service::start().await;
+    service.create("홍길동", "hong@example.com").await;
+    let taken = r#"{"name":"가짜","email":"HONG@example.com","department":"d"}"#;
+    let whole = r#"{"name":"n","email":"n@example.com","department":"d","status":"ACTIVE"}"#;
+    for (method, path, body, status, field) in [
+        ("POST", "/api/users", r#"{"name":""}"#, 400, "name"),
+        ("POST", "/api/users", "홍길동", 400, "body"),
+        ("POST", "/api/users", taken, 409, "email"),
+        ("PUT", "/api/users/2", whole, 404, "id"),
+        ("PUT", "/api/users/둘", whole, 400, "id"),
+        ("GET", "/api/users/0", "", 400, "id"),
+        ("GET", "/api/users/99", "", 404, "id"),
+        ("DELETE", "/api/users/99", "", 404, "id"),
+        ("GET", "/api/users?limit=many", "", 400, "limit"),
+    ] {
+        // A path in an HTTP request is ASCII.
+        let path = path.replace('둘', "%EB%91%98");
+        let (found, answer) = service.ask(method, &path, body).await;
+        assert_eq!((found, answer["error"]["field"].as_str()), (status, Some(field)), "{method} {path} {answer}");
+        assert!(answer["error"]["found"].is_string() && answer["error"]["expected"].is_string(), "{answer}");
+    }
+    assert_eq!(service.outbox_values().await.len(), 1);
+}
+
+#[tokio::test]
+async fn tables_are_prepared_once_by_replicas_that_start_together() {
+    let uri = TemporaryPostgres::owned_database().await.uri;
+    let pool = PgPool::connect(&uri).await.unwrap();
+    let outcomes = futures::future::join_all((0..4).map(|_| schema::migrate(&pool))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM demo_users.version").fetch_one(&pool).await.unwrap();
+    assert_eq!(steps, 1);
+}
+
+#[tokio::test]
+async fn readiness_says_what_is_missing_and_metrics_show_the_backlog() {
+    let service = Service::start().await;
+    service.create("홍길동", "hong@example.com").await;
+    service.relay.send_replace(RelayState::Failing("kafka: brokers do not answer".to_owned()));
+    let (status, body) = service.ask("GET", "/readyz", "").await;
+    assert_eq!((status, body["ready"].as_bool()), (200, Some(true)));
+    assert_eq!(body["relay"], "failing, tries again: kafka: brokers do not answer");
+    let (_, metrics) = service.ask("GET", "/metrics", "").await;
+    let metrics = metrics.as_str().unwrap();
+    assert!(metrics.contains("demo_users_outbox_backlog_rows 1\n"), "{metrics}");
+    let request = r#"demo_users_http_requests_total{method="POST",route="/api/users",status="201"} 1"#;
+    assert!(metrics.contains(request), "{metrics}");
+
+    service.schema.send_replace(Some("the tables cannot be prepared: 권한 없음".to_owned()));
+    let (status, body) = service.ask("GET", "/readyz", "").await;
+    assert_eq!((status, body["postgres"].as_str()), (503, Some("the tables cannot be prepared: 권한 없음")));
+    assert_eq!(service.ask("GET", "/healthz", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn every_change_reaches_the_topic_once_in_order_and_byte_for_byte() {
+    let kafka = TemporaryKafka::shared().await;
+    let service = Service::start().await;
+    // The relay makes the topic itself.
+    let relay = service.relay(&kafka.bootstrap_servers(), "every-change");
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        ids.push(service.create("홍길동", &format!("hong.{number}@example.com")).await);
+    }
+    // Users change at once from many sides; each user's own changes queue at its row.
+    futures::future::join_all(ids.iter().map(async |id| {
+        for round in 0..5 {
+            service.rename(*id, &format!("김 {round}")).await;
+        }
+        assert_eq!(service.ask("DELETE", &format!("/api/users/{id}"), "").await.0, 204);
+    }))
+    .await;
+    service.all_sent().await;
+    relay.stop().await;
+    let records = records(kafka, "every-change").await;
+    assert_eq!(records.len(), 30 * 7);
+    for id in &ids {
+        let mut expected = vec!["USER_CREATED"];
+        expected.extend(["USER_UPDATED"; 5]);
+        expected.push("USER_DELETED");
+        assert_eq!(event_types(&records, *id), expected, "user {id}");
+    }
+    let mut of_each_key: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for (_, key, value) in &records {
+        of_each_key.entry(key.parse().unwrap()).or_default().push(value.clone());
+    }
+    let mut written: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT user_id, value FROM demo_users.outbox ORDER BY id")
+        .fetch_all(&service.pool)
+        .await
+        .unwrap();
+    for (id, value) in rows {
+        written.entry(id).or_default().push(value);
+    }
+    assert_eq!(of_each_key, written);
+    assert!(records.iter().map(|(partition, _, _)| partition).collect::<std::collections::BTreeSet<_>>().len() > 1);
+}
+
+#[tokio::test]
+async fn an_event_of_a_slow_transaction_with_a_small_id_is_not_lost() {
+    let kafka = TemporaryKafka::shared().await;
+    let service = Service::start().await;
+    let relay = service.relay(&kafka.bootstrap_servers(), "slow-transaction");
+    let slow_user = service.create("느림보", "slow@example.com").await;
+    let mut connection = PgConnection::connect(&service.uri).await.unwrap();
+    let mut slow = connection.begin().await.unwrap();
+    let event = UserEvent::deleted(slow_user, "2026-01-01T00:00:00Z".parse().unwrap());
+    outbox::append(&mut slow, slow_user, &event).await.unwrap();
+    let quick_user = service.create("번개", "quick@example.com").await;
+    service.all_sent().await;
+    slow.commit().await.unwrap();
+    service.all_sent().await;
+    relay.stop().await;
+    let records = records(kafka, "slow-transaction").await;
+    assert_eq!(event_types(&records, quick_user), ["USER_CREATED"]);
+    assert_eq!(event_types(&records, slow_user), ["USER_CREATED", "USER_DELETED"]);
+}
+
+#[tokio::test]
+async fn two_relays_send_nothing_twice_and_the_second_takes_over() {
+    let kafka = TemporaryKafka::shared().await;
+    let service = Service::start().await;
+    let first = service.relay(&kafka.bootstrap_servers(), "two-relays");
+    first.reaches(RelayState::Relaying).await;
+    let second = service.relay(&kafka.bootstrap_servers(), "two-relays");
+    second.reaches(RelayState::Standby).await;
+    let id = service.create("홍길동", "hong@example.com").await;
+    service.all_sent().await;
+    // Dies without a farewell: its session ends and gives the lock free.
+    first.task.abort();
+    second.reaches(RelayState::Relaying).await;
+    service.rename(id, "홍길순").await;
+    service.all_sent().await;
+    second.stop().await;
+    assert_eq!(event_types(&records(kafka, "two-relays").await, id), ["USER_CREATED", "USER_UPDATED"]);
+}
+
+#[tokio::test]
+async fn a_relay_that_lost_its_lock_unawares_is_refused_by_the_brokers() {
+    let kafka = TemporaryKafka::shared().await;
+    let topic = kafka.topic("fenced", 6).await;
+    let connection = KafkaConnection::plaintext(&kafka.bootstrap_servers());
+    let row = |id: i64, value: &str| outbox::OutboxRow { id, user_id: 7, value: value.to_owned() };
+    let refusal = tokio::task::spawn_blocking({
+        let topic = topic.clone();
+        move || {
+            let old = millrace_demo_users::sender::Sender::start(&connection, &topic, "fenced").unwrap();
+            old.send(&[row(1, "first")]).unwrap();
+            let new = millrace_demo_users::sender::Sender::start(&connection, &topic, "fenced").unwrap();
+            new.send(&[row(2, "second")]).unwrap();
+            old.send(&[row(1, "first")])
+        }
+    })
+    .await
+    .unwrap();
+    assert!(refusal.is_err());
+    let values: Vec<String> = records(kafka, &topic).await.into_iter().map(|(_, _, value)| value).collect();
+    assert_eq!(values, ["first", "second"]);
+}
+
+#[tokio::test]
+async fn order_is_kept_while_brokers_and_postgres_are_killed() {
+    let mut kafka = tokio::task::spawn_blocking(TemporaryKafka::start).await.unwrap();
+    let mut postgres = tokio::task::spawn_blocking(TemporaryPostgres::start).await.unwrap();
+    let uri = postgres.new_owned_database().await.uri;
+    let pool = PgPool::connect(&uri).await.unwrap();
+    schema::migrate(&pool).await.unwrap();
+    let service = Service { pool: pool.clone(), uri, ..Service::start().await };
+    let relay = service.relay(&kafka.bootstrap_servers(), "faults");
+    relay.reaches(RelayState::Relaying).await;
+    let write = async |from: i64, to: i64| {
+        for number in from..to {
+            let mut connection = pool.acquire().await.unwrap();
+            // Ten users; the number of each event tells its place.
+            sqlx::query("INSERT INTO demo_users.outbox (user_id, value) VALUES ($1, $2)")
+                .bind(number % 10)
+                .bind(number.to_string())
+                .execute(&mut *connection)
+                .await
+                .unwrap();
+        }
+    };
+    write(0, 100).await;
+    kafka.kill_node(0);
+    kafka.kill_node(1);
+    write(100, 200).await;
+    postgres.kill();
+    kafka = tokio::task::spawn_blocking(move || {
+        kafka.start_node(0);
+        kafka.start_node(1);
+        kafka
+    })
+    .await
+    .unwrap();
+    postgres.restart();
+    write(200, 300).await;
+    eventually("the outbox is empty", async || outbox::backlog(&pool).await.is_ok_and(|backlog| backlog.rows == 0))
+        .await;
+    relay.stop().await;
+    let mut of_each_key: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for (_, key, value) in records(&kafka, "faults").await {
+        of_each_key.entry(key).or_default().push(value.parse().unwrap());
+    }
+    for (key, numbers) in &of_each_key {
+        // A batch may come twice, whole; after a number may follow the next, or an earlier one and then all again.
+        let mut first_times = Vec::new();
+        for (place, number) in numbers.iter().enumerate() {
+            if !numbers[..place].contains(number) {
+                first_times.push(*number);
+            }
+            let follows = place == 0 || *number == numbers[place - 1] + 10 || *number <= numbers[place - 1];
+            assert!(follows, "user {key}: {number} after {}", numbers[place - 1]);
+        }
+        let expected: Vec<i64> = (0..30).map(|step| step * 10 + key.parse::<i64>().unwrap()).collect();
+        assert_eq!(first_times, expected, "user {key}");
+        assert_eq!(numbers.last(), expected.last(), "user {key}");
+    }
+    assert_eq!(of_each_key.len(), 10);
+}
