@@ -43,6 +43,8 @@ named! {
         Paused,
         /// The resource is being deleted.
         Deleting,
+        /// The resource is being deleted, and what it has outside cannot be cleaned up; it goes without that after a while.
+        DeletionBlocked,
         /// The query compiled.
         Compiled,
         /// The query does not compile; the message says line, column, what was found and what to write.
@@ -81,6 +83,8 @@ named! {
         PostgresNotAuthorized,
         /// The name of the target is taken by a relation that Millrace did not make.
         TargetExists,
+        /// The target, or the view's name in the catalog, is kept up to date for another resource.
+        TargetTaken,
         /// The catalog is not the one that was written before; only a new replay goes on.
         CatalogChanged,
         /// A newer operator has written the catalog; this one changes nothing.
@@ -91,6 +95,8 @@ named! {
         NotAllowed,
         /// More records failed than `errors` allows.
         TooManyErrors,
+        /// The new result lacks columns that readers see now, or has them with another type.
+        BreakingChange,
         /// The revision became live.
         Promoted,
         /// The revision was not ready in time; the live one stays.

@@ -1,5 +1,7 @@
 //! MaterializedView: one SELECT over Kafka topics, kept true in a table of Postgres.
 
+#![allow(clippy::duplicated_attributes, reason = "several printer columns have the same type")]
+
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
@@ -87,7 +89,7 @@ use crate::workers::Workers;
 pub struct MaterializedViewSpec {
     /// The topics that the query reads.
     #[schemars(
-        length(min = 1, max = 16),
+        length(max = 16),
         extend(
             "x-kubernetes-list-type" = "map",
             "x-kubernetes-list-map-keys" = ["name"],

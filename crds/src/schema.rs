@@ -21,7 +21,6 @@ pub fn indexes(_: &mut SchemaGenerator) -> Schema {
         "maxItems": 16,
         "items": {
             "type": "array",
-            "minItems": 1,
             "maxItems": 8,
             "items": {
                 "type": "string",
@@ -29,11 +28,14 @@ pub fn indexes(_: &mut SchemaGenerator) -> Schema {
                 "x-kubernetes-validations": name_rules("an index column", "department"),
             },
             "x-kubernetes-list-type": "atomic",
-            "x-kubernetes-validations": [must(
+            "x-kubernetes-validations": [
+                must("self.size() >= 1", "an index is empty, but it must have a column at least; write for example [department]"),
+                must(
                 "self.all(name, self.exists_one(other, other == name))",
                 "the index ${self} names a column twice, but each column of an index must be named once; \
                  take the second one out",
-            )],
+            ),
+            ],
         },
         "x-kubernetes-list-type": "atomic",
         "x-kubernetes-validations": [must(

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema;
-use crate::validation::{must, must_at, name_rules, not_blank_rules};
+use crate::validation::{must, must_at, name_rules, not_blank_rules, not_empty_rules, positive_rules};
 
 /// A Kafka topic, read as a table that the query names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,8 +43,12 @@ pub struct Source {
     pub delete_when: Option<String>,
     /// The table's columns.
     #[schemars(
-        length(min = 1, max = 200),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+        length(max = 200),
+        extend(
+            "x-kubernetes-list-type" = "map",
+            "x-kubernetes-list-map-keys" = ["name"],
+            "x-kubernetes-validations" = not_empty_rules("columns", "write for example columns: [{name: id, type: bigint}]")
+        )
     )]
     pub columns: Vec<Column>,
     /// How the topic must be. It is made, or grown, when it is not so; it never shrinks. Without this field the topic must be there.
@@ -92,7 +96,9 @@ pub struct Column {
     #[schemars(length(max = 256), extend("x-kubernetes-validations" = path_rules()))]
     pub path: Option<String>,
     /// Takes the column from the record instead of from its value. Key: the record's key. Header: the header that `header` names. Timestamp, Partition, Offset: the record's own.
+    // Without `with`, null would be listed as a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ColumnFrom")]
     pub from: Option<ColumnFrom>,
     /// The name of the header, with `from: Header`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,10 +181,10 @@ impl fmt::Display for ColumnType {
 #[schemars(extend("x-kubernetes-validations" = ensure_topic_rules()))]
 pub struct EnsureTopic {
     /// How many partitions the topic has at least. A topic with fewer is grown; the number can only be raised.
-    #[schemars(range(min = 1, max = 10000), extend("x-kubernetes-validations" = partitions_rules()))]
+    #[schemars(extend("maximum" = 10000, "x-kubernetes-validations" = partitions_rules()))]
     pub partitions: i32,
     /// How many brokers hold each record, when the topic is made.
-    #[schemars(range(min = 1, max = 100))]
+    #[schemars(extend("maximum" = 100, "x-kubernetes-validations" = positive_rules("ensureTopic.replicas", "write for example replicas: 3")))]
     pub replicas: i32,
     /// Settings of the topic, as Kafka names them; they are kept as written here. Values are texts: put numbers in quotes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -188,13 +194,15 @@ pub struct EnsureTopic {
 
 /// Rules over the list of all sources.
 pub(crate) fn sources_rules() -> Vec<ValidationRule> {
-    vec![must(
+    let mut rules = not_empty_rules("sources", "write for example a source named users");
+    rules.push(must(
         "self.all(a, self.all(b, a.topic != b.topic || !has(a.ensureTopic) || !has(b.ensureTopic) \
          || a.ensureTopic == b.ensureTopic))",
         "two sources have the topic '${self.filter(a, self.exists(b, a.topic == b.topic && has(a.ensureTopic) \
          && has(b.ensureTopic) && a.ensureTopic != b.ensureTopic))[0].topic}' and ask for it differently, but a topic \
          can be in one way only; write the same ensureTopic for both, or for one of them",
-    )]
+    ));
+    rules
 }
 
 fn topic_rules() -> Vec<ValidationRule> {
@@ -337,9 +345,11 @@ fn ensure_topic_rules() -> Vec<ValidationRule> {
 }
 
 fn partitions_rules() -> Vec<ValidationRule> {
-    vec![must(
+    let mut rules = positive_rules("ensureTopic.partitions", "write for example partitions: 6");
+    rules.push(must(
         "self >= oldSelf",
         "partitions is ${self} and was ${oldSelf}, but a topic can only grow; write \
          ${oldSelf} or more",
-    )]
+    ));
+    rules
 }

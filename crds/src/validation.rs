@@ -50,17 +50,27 @@ pub fn name_rules(what: &str, example: &str) -> Vec<ValidationRule> {
 pub fn duration_rules(what: &str, positive: bool, example: &str) -> Vec<ValidationRule> {
     let syntax = "self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self != ''";
     let (rule, least) = if positive {
-        (format!("{syntax} && duration(self) > duration('0s')"), " longer than 0s")
+        (format!("{syntax} && duration(self) > duration('0s')"), ", and longer than 0s")
     } else {
         (syntax.to_string(), "")
     };
     vec![must(
         &rule,
         &format!(
-            "{what} is '${{self}}', but it must be hours, minutes and seconds in this order{least}, such as 24h, 90m, \
-             1h30m or 30s; write for example {example}"
+            "{what} is '${{self}}', but it must be hours, minutes and seconds in this order, such as 24h, 90m, \
+             1h30m or 30s{least}; write for example {example}"
         ),
     )]
+}
+
+/// The rule of a number that must be above 0.
+pub fn positive_rules(what: &str, mend: &str) -> Vec<ValidationRule> {
+    vec![must("self >= 1", &format!("{what} is ${{self}}, but it must be 1 or more; {mend}"))]
+}
+
+/// The rule of a list that must hold something.
+pub fn not_empty_rules(what: &str, mend: &str) -> Vec<ValidationRule> {
+    vec![must("self.size() >= 1", &format!("{what} is empty, but it must have at least one entry; {mend}"))]
 }
 
 /// The rule of a text that says nothing when it is blank.

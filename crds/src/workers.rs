@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema;
-use crate::validation::{must, must_at};
+use crate::validation::{must_at, positive_rules};
 
 /// How many workers there are, and what each may use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,13 +16,13 @@ pub struct Workers {
     /// Auto: one worker for each partition, from `min` to `max`. Fixed: as many as `replicas` says.
     pub mode: WorkerMode,
     /// The number of workers in the mode Fixed. `kubectl scale` sets it.
-    #[schemars(extend("maximum" = 1000, "x-kubernetes-validations" = replicas_rules()))]
+    #[schemars(extend("maximum" = 1000, "x-kubernetes-validations" = positive_rules("workers.replicas", "to stop all workers write suspend: true")))]
     pub replicas: i32,
     /// The smallest number of workers in the mode Auto.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(extend("maximum" = 1000, "x-kubernetes-validations" = positive_rules("workers.min", "write for example min: 1")))]
     pub min: i32,
     /// The largest number of workers in the mode Auto.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(extend("maximum" = 1000, "x-kubernetes-validations" = positive_rules("workers.max", "write for example max: 1")))]
     pub max: i32,
     /// What each worker is given, and what it may use at most; without this field the operator's own amounts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,13 +76,6 @@ fn workers_rules() -> Vec<ValidationRule> {
         "self.min <= self.max",
         "workers.min is ${self.min} and workers.max is ${self.max}, but min must not be above max; write \
          a smaller min or a larger max",
-    )]
-}
-
-fn replicas_rules() -> Vec<ValidationRule> {
-    vec![must(
-        "self >= 1",
-        "workers.replicas is ${self}, but it must be 1 or more; to stop all workers write suspend: true",
     )]
 }
 
