@@ -13,9 +13,6 @@ pub const RELEASE: &str = "millrace";
 pub const SYSTEM_NAMESPACE: &str = "millrace-system";
 /// The namespace of the examples.
 pub const EXAMPLE_NAMESPACE: &str = "shop";
-/// Kafka and Postgres as the host sees them; kind-config.yaml maps these ports.
-pub const KAFKA_ON_HOST: &str = "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094";
-pub const POSTGRES_PORT_ON_HOST: u16 = 15432;
 
 #[derive(Clone, Debug)]
 pub struct Checkout {

@@ -1,6 +1,6 @@
 //! The kind cluster: made where there is none, mended where a restart stopped it, and removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,9 @@ pub fn ensure(checkout: &Checkout, programs: &Programs, node_image: &str) -> Res
         }
         check_ports(&config)?;
         wait_until_ready(stage, programs)?;
+        if end == "started again" {
+            wait_until_reporting(stage, programs, config.nodes.len())?;
+        }
         let age = if end != "created" && is_of_an_older_image(node_image)? {
             "; made from an older node image, `cargo xtask down` first renews it"
         } else {
@@ -150,6 +153,31 @@ fn wait_until_ready(stage: &Stage, programs: &Programs) -> Result<()> {
         .kubectl()
         .args(["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s"])
         .run_logged(stage.log(), |_| {})
+}
+
+/// Until every node renewed its lease: `Ready` may be what was true before the nodes were stopped.
+fn wait_until_reporting(stage: &Stage, programs: &Programs, expected: usize) -> Result<()> {
+    stage.say("waiting for every node to report");
+    let leases = || -> Result<BTreeSet<String>> {
+        let renewed = "jsonpath={range .items[*]}{.metadata.name} {.spec.renewTime}{\"\\n\"}{end}";
+        let text = programs
+            .kubectl()
+            .args(["--namespace", "kube-node-lease", "get", "leases", "--output", renewed])
+            .output()?;
+        Ok(text.lines().map(str::to_owned).collect())
+    };
+    let before = leases()?;
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let renewed = leases()?.difference(&before).count();
+        if renewed >= expected {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("only {renewed} of {expected} nodes report within 120 s");
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,10 @@
 //! The five images: built when their content changed, named by it, and loaded into the nodes that lack them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
-use serde::Deserialize;
 
 use crate::binaries::{self, BINARIES};
 use crate::checkout::{CLUSTER, Checkout};
@@ -139,33 +138,33 @@ pub fn load(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Resul
     })
 }
 
-#[derive(Deserialize)]
-struct NodeImages {
-    images: Vec<NodeImage>,
+/// The names that a node's containerd knows, each with the digest it stands for.
+type Held = BTreeMap<String, String>;
+
+/// By containerd's own client, which every node image has.
+fn containerd(node: &Node) -> Invocation {
+    node.run(&["ctr", "--namespace", "k8s.io", "images"])
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeImage {
-    #[serde(default)]
-    repo_tags: Vec<String>,
+fn held_by(node: &Node) -> Result<Held> {
+    Ok(parse_held(&containerd(node).arg("ls").output()?))
 }
 
-/// The names that a node's containerd knows, one set an image.
-fn held_by(node: &Node) -> Result<Vec<BTreeSet<String>>> {
-    let text = node.run(&["crictl", "images", "--output", "json"]).output()?;
-    parse_held(&text).with_context(|| format!("the images of node {}", node.name))
+/// Columns are name, type, digest and more; the heading is a name that nobody asks for.
+fn parse_held(listing: &str) -> Held {
+    listing
+        .lines()
+        .filter_map(|line| {
+            let mut columns = line.split_whitespace();
+            Some((columns.next()?.to_owned(), columns.nth(1)?.to_owned()))
+        })
+        .collect()
 }
 
-fn parse_held(text: &str) -> Result<Vec<BTreeSet<String>>> {
-    let listed: NodeImages = serde_json::from_str(text).context("crictl answers in an unknown way")?;
-    Ok(listed.images.into_iter().map(|image| image.repo_tags.into_iter().collect()).collect())
-}
-
-/// Both names must belong to one image: the plain one may still name an older content.
-fn holds(held: &[BTreeSet<String>], image: &Image) -> bool {
-    let [plain, exact] = [image.plain_name(), image.name()].map(|name| format!("docker.io/{name}"));
-    held.iter().any(|names| names.contains(&plain) && names.contains(&exact))
+/// Both names must stand for one image: the plain one may still be an older content.
+fn holds(held: &Held, image: &Image) -> bool {
+    let [plain, exact] = [image.plain_name(), image.name()].map(|name| held.get(&format!("docker.io/{name}")));
+    exact.is_some() && plain == exact
 }
 
 /// Removes our older contents that nothing in the cluster names any more, from the nodes and from the engine.
@@ -175,17 +174,16 @@ pub fn remove_unused(checkout: &Checkout, images: &[Image], named_in_cluster: &B
         let keep: BTreeSet<String> = images.iter().map(Image::name).chain(named_in_cluster.iter().cloned()).collect();
         let mut removed = BTreeSet::new();
         for node in cluster::nodes()?.iter().filter(|node| !node.is_control_plane()) {
-            let names: Vec<String> = held_by(node)?.into_iter().flatten().collect();
-            let unused = unused(&names, &keep);
+            let unused = unused(held_by(node)?.into_keys(), &keep);
             if !unused.is_empty() {
-                node.run(&["crictl", "rmi"]).args(&unused).run_logged(stage.log(), |_| {})?;
+                let names = unused.iter().map(|name| format!("docker.io/{name}"));
+                containerd(node).arg("rm").args(names).run_logged(stage.log(), |_| {})?;
                 removed.extend(unused);
             }
         }
         let listed =
             docker().args(["images", "--format", "docker.io/{{.Repository}}:{{.Tag}}", "millrace/*"]).output()?;
-        let names: Vec<String> = listed.lines().map(str::to_owned).collect();
-        for name in unused(&names, &keep) {
+        for name in unused(listed.lines().map(str::to_owned), &keep) {
             docker().args(["rmi", &name]).run_logged(stage.log(), |_| {})?;
             removed.insert(name);
         }
@@ -194,12 +192,10 @@ pub fn remove_unused(checkout: &Checkout, images: &[Image], named_in_cluster: &B
 }
 
 /// Names by content alone are ours to remove; whatever else lies in a node or an engine is somebody's.
-fn unused(names: &[String], keep: &BTreeSet<String>) -> Vec<String> {
+fn unused(names: impl Iterator<Item = String>, keep: &BTreeSet<String>) -> Vec<String> {
     names
-        .iter()
-        .filter_map(|name| name.strip_prefix("docker.io/"))
-        .filter(|name| is_named_by_content(name) && !keep.contains(*name))
-        .map(str::to_owned)
+        .filter_map(|name| name.strip_prefix("docker.io/").map(str::to_owned))
+        .filter(|name| is_named_by_content(name) && !keep.contains(name))
         .collect()
 }
 
@@ -221,11 +217,11 @@ mod tests {
     #[test]
     fn a_node_holds_an_image_only_when_both_names_mean_it() {
         let held = parse_held(
-            r#"{"images": [
-                {"id": "sha256:1", "repoTags": ["docker.io/millrace/worker:dev-aaaabbbbaaaa"], "repoDigests": []},
-                {"id": "sha256:2", "repoTags": ["docker.io/millrace/worker:dev", "docker.io/millrace/worker:dev-ccccddddcccc"]}]}"#,
-        )
-        .unwrap();
+            "REF TYPE DIGEST SIZE PLATFORMS LABELS\n\
+             docker.io/millrace/worker:dev-aaaabbbbaaaa application/json sha256:1 9.0 MiB linux/amd64 managed\n\
+             docker.io/millrace/worker:dev              application/json sha256:2 9.0 MiB linux/amd64 managed\n\
+             docker.io/millrace/worker:dev-ccccddddcccc application/json sha256:2 9.0 MiB linux/amd64 managed\n",
+        );
         assert!(!holds(&held, &worker("aaaabbbb")));
         assert!(holds(&held, &worker("ccccdddd")));
     }
@@ -241,6 +237,6 @@ mod tests {
         ]
         .map(str::to_owned);
         let keep = BTreeSet::from([worker("ccccdddd").name()]);
-        assert_eq!(unused(&names, &keep), ["millrace/worker:dev-aaaabbbbaaaa"]);
+        assert_eq!(unused(names.into_iter(), &keep), ["millrace/worker:dev-aaaabbbbaaaa"]);
     }
 }

@@ -97,7 +97,7 @@ impl Invocation {
         self.judge(status).map_err(|error| with_tail(error, log))
     }
 
-    /// Standard output as text; what went to standard error is part of the failure.
+    /// Standard output as text; what the child said against itself is part of the failure.
     pub fn output(mut self) -> Result<String> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.spawn()?;
@@ -110,7 +110,10 @@ impl Invocation {
         }
         let output = output.join().unwrap_or_default();
         let errors = errors.join().unwrap_or_default();
-        self.judge(status).with_context(|| String::from_utf8_lossy(&errors).trim().to_owned())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        // Some programs say on standard output why they failed.
+        let said = if text(&errors).is_empty() { text(&output) } else { text(&errors) };
+        self.judge(status).map_err(|error| if said.is_empty() { error } else { error.context(said) })?;
         Ok(String::from_utf8_lossy(&output).into_owned())
     }
 
@@ -163,10 +166,10 @@ impl Invocation {
     fn judge(&self, status: Option<ExitStatus>) -> Result<()> {
         match status {
             Some(status) if status.success() => Ok(()),
-            Some(status) => bail!("`{}` ended with {status}", self.shown),
+            Some(status) => bail!("`{}` ended with {status}", shortened(&self.shown)),
             None => bail!(
                 "`{}` was stopped after {} s without an end",
-                self.shown,
+                shortened(&self.shown),
                 self.limit.unwrap_or_default().as_secs()
             ),
         }
@@ -230,8 +233,17 @@ pub fn tail(log: &Path, lines: usize) -> Result<String> {
     Ok(all[all.len().saturating_sub(lines)..].join("\n"))
 }
 
+/// Indented, each line cut to what a terminal can show in a few rows: the log has the rest.
 pub fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    text.lines().map(|line| format!("    {}", shortened(line))).collect::<Vec<_>>().join("\n")
+}
+
+fn shortened(line: &str) -> String {
+    const LONGEST: usize = 400;
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -64,10 +64,9 @@ mod tests {
         assert_eq!(config.nodes.len(), 4);
         assert!(config.port_mappings().all(|mapping| mapping.listen_address == "127.0.0.1"));
         let host_ports: Vec<u16> = config.port_mappings().map(|mapping| mapping.host_port).collect();
-        assert!(host_ports.contains(&crate::checkout::POSTGRES_PORT_ON_HOST));
-        for address in crate::checkout::KAFKA_ON_HOST.split(',') {
-            let port = address.rsplit(':').next().unwrap().parse().unwrap();
-            assert!(host_ports.contains(&port), "{address}");
+        for server in crate::host::servers() {
+            let port = server.address.rsplit(':').next().unwrap().parse().unwrap();
+            assert!(host_ports.contains(&port), "{}", server.address);
         }
     }
 

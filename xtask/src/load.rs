@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use anyhow::{Context, Result};
 
 use crate::binaries::{self, BINARIES};
-use crate::checkout::{Checkout, KAFKA_ON_HOST};
+use crate::checkout::Checkout;
+use crate::host;
 use crate::invocation::Invocation;
 use crate::postgres;
 use crate::programs::Programs;
@@ -23,7 +24,7 @@ pub fn load(checkout: &Checkout, programs: &Programs, users: NonZeroU64, rate: O
         "--users",
         &users.to_string(),
         "--bootstrap",
-        KAFKA_ON_HOST,
+        host::KAFKA,
         "--postgres",
         &postgres,
     ]);

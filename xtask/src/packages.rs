@@ -18,16 +18,15 @@ const fn package(name: &'static str, evidence: &'static [&'static str]) -> Packa
     Package { name, evidence }
 }
 
-/// What compiling the workspace takes: librdkafka is built by cmake, its OpenSSL by perl and make.
+/// What compiling the workspace takes: librdkafka is built by configure and make, its OpenSSL by perl.
 pub const FOR_THE_BUILD: &[Package] = &[
-    package("cmake", &["cmake", "--version"]),
     package("g++", &["g++", "--version"]),
     package("make", &["make", "--version"]),
     package("perl", &["perl", "-MFindBin", "-MIPC::Cmd", "-MTime::Piece", "-e", "1"]),
     package("pkg-config", &["pkg-config", "--version"]),
 ];
 
-/// Brokers' jars come from Maven Central.
+/// Kafka's jars come from Maven Central, for the image and for the tests' own brokers.
 pub const FOR_THE_IMAGES: &[Package] = &[package("maven", &["mvn", "--version"])];
 
 /// The real Postgres of the store tests and of the oracle, and psql for the examples' tests.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::checkout::{POSTGRES_PORT_ON_HOST, SYSTEM_NAMESPACE};
+use crate::checkout::SYSTEM_NAMESPACE;
+use crate::host;
 use crate::programs::Programs;
 
 const SECRET: &str = "postgres-app";
@@ -30,9 +31,10 @@ fn uri(lines: &str) -> Result<String> {
         bail!("Secret {SECRET} must hold `username`, `password` and `dbname`, each of one line");
     };
     Ok(format!(
-        "postgresql://{}:{}@127.0.0.1:{POSTGRES_PORT_ON_HOST}/{}",
+        "postgresql://{}:{}@{}/{}",
         percent_encoded(username),
         percent_encoded(password),
+        host::POSTGRES,
         percent_encoded(database)
     ))
 }

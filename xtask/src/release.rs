@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::checkout::{Checkout, RELEASE, SYSTEM_NAMESPACE};
+use crate::host;
 use crate::images::Image;
 use crate::programs::Programs;
 use crate::stage::Stage;
@@ -67,9 +68,15 @@ fn wait(checkout: &Checkout, programs: &Programs) -> Result<()> {
         let mut said = String::new();
         loop {
             let workloads = workloads(programs)?;
-            let now = workloads.iter().map(Workload::to_string).collect::<Vec<_>>().join("  ");
+            let mut now = workloads.iter().map(Workload::to_string).collect::<Vec<_>>().join("  ");
             if !workloads.is_empty() && workloads.iter().all(Workload::is_ready) {
-                return Ok(((), now));
+                // After a restart the API server believes for a while what it knew before: the servers themselves do not.
+                let silent: Vec<&str> =
+                    host::servers().iter().filter(|server| !server.answers()).map(|server| server.address).collect();
+                if silent.is_empty() {
+                    return Ok(((), now));
+                }
+                now = format!("{now}; no answer yet on {}", silent.join(" "));
             }
             if now != said {
                 stage.say(&now);

@@ -12,6 +12,7 @@ use crate::invocation::Invocation;
 use crate::packages;
 use crate::programs::Programs;
 use crate::recipe::Recipe;
+use crate::sabotage;
 use crate::stage::Stage;
 use crate::test_results::TestResults;
 use crate::up;
@@ -29,6 +30,9 @@ pub struct TestOptions {
     /// The long form of the cluster tests: more rounds of everything random.
     #[arg(long)]
     soak: bool,
+    /// Every named fault of tests/sabotage.yaml, not only those that each run tries.
+    #[arg(long)]
+    sabotage: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,11 +47,13 @@ enum TestStage {
     Unit,
     /// The tests on the real cluster.
     Cluster,
+    /// Named faults are switched on, and the tests must notice.
+    Sabotage,
 }
 
 impl TestStage {
     /// The API server's programs may come out of the cluster's nodes: `up` goes before `unit`.
-    const ALL: [Self; 5] = [Self::Format, Self::Lints, Self::Up, Self::Unit, Self::Cluster];
+    const ALL: [Self; 6] = [Self::Format, Self::Lints, Self::Up, Self::Unit, Self::Cluster, Self::Sabotage];
 }
 
 impl TestOptions {
@@ -94,6 +100,7 @@ fn name(stage: TestStage) -> String {
 /// Packages that compiling and testing take; the cluster's own come with `up`.
 fn prepare(checkout: &Checkout) -> Result<()> {
     let mut wanted = packages::missing(packages::FOR_THE_BUILD);
+    wanted.extend(packages::missing(packages::FOR_THE_IMAGES));
     wanted.extend(packages::missing(packages::FOR_THE_TESTS));
     if wanted.is_empty() {
         return Ok(());
@@ -138,6 +145,11 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
                 }
             })
         }
+        TestStage::Sabotage if !options.sabotage && !checkout.path(sabotage::LIST).exists() => {
+            println!("           sabotage: {} is not there, no fault is tried", sabotage::LIST);
+            Ok(())
+        }
+        TestStage::Sabotage => sabotage::run(checkout, options.sabotage, results),
     }
 }
 
@@ -174,7 +186,7 @@ mod tests {
     use super::*;
 
     fn stages(only: &[TestStage], skip: &[TestStage]) -> Vec<TestStage> {
-        TestOptions { only: only.to_vec(), skip: skip.to_vec(), soak: false }.stages()
+        TestOptions { only: only.to_vec(), skip: skip.to_vec(), soak: false, sabotage: false }.stages()
     }
 
     #[test]
@@ -182,7 +194,7 @@ mod tests {
         assert_eq!(stages(&[], &[]), TestStage::ALL);
         assert_eq!(stages(&[TestStage::Cluster, TestStage::Format], &[]), [TestStage::Format, TestStage::Cluster]);
         assert_eq!(
-            stages(&[], &[TestStage::Up, TestStage::Cluster]),
+            stages(&[], &[TestStage::Up, TestStage::Cluster, TestStage::Sabotage]),
             [TestStage::Format, TestStage::Lints, TestStage::Unit]
         );
     }

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use crate::checkout::{Checkout, KAFKA_ON_HOST};
+use crate::checkout::Checkout;
 use crate::cluster;
 use crate::engine;
+use crate::host;
 use crate::images;
 use crate::invocation::Invocation;
 use crate::node_image;
@@ -62,8 +63,8 @@ fn announce(recipe: &Recipe) -> Result<()> {
 
 fn print_what_next(programs: &Programs) {
     println!();
-    println!("Millrace is up: context kind-millrace, Kafka {KAFKA_ON_HOST},");
-    println!("Postgres 127.0.0.1:15432, demo users http://127.0.0.1:18081/api/users");
+    println!("Millrace is up: context kind-millrace, Kafka {},", host::KAFKA);
+    println!("Postgres {}, demo users http://{}/api/users", host::POSTGRES, host::DEMO_USERS);
     println!("  kubectl apply -f examples/user-view.yaml");
     println!("  psql \"$(cargo xtask uri)\" -c 'select * from shop.user_view'");
     if let Some(advice) = programs.advice() {
