@@ -12,7 +12,7 @@ use crate::invocation::Invocation;
 use crate::packages;
 use crate::stage::Stage;
 
-/// A program, and the folder below images/ whose image runs it. The package has the program's name.
+/// A program, and the folder below images/ whose image runs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Binary {
     pub name: &'static str,
@@ -42,11 +42,11 @@ pub fn build(checkout: &Checkout) -> Result<Vec<PathBuf>> {
     Stage::run(checkout, "cargo build", mend, |stage| {
         packages::install(stage, &packages::missing(packages::FOR_THE_BUILD))?;
         stage.say("compiling operator, worker and demo (minutes from an empty cache)");
-        // One invocation, so that all three share every dependency with the same features.
+        // The whole workspace, as for the tests: choosing packages would choose other features of their dependencies,
+        // and compile those twice.
         let messages = cargo()
             .directory(checkout.root())
-            .args(["build", "--message-format=json-render-diagnostics", "--bins"])
-            .args(BINARIES.iter().flat_map(|binary| ["--package", binary.name]))
+            .args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"])
             .output_logging_errors(stage.log())?;
         let paths = BINARIES
             .iter()
