@@ -20,11 +20,11 @@ pub struct KafkaConnection {
     pub security_protocol: SecurityProtocol,
     #[arg(long = "kafka-sasl-mechanism", env = "MILLRACE_KAFKA_SASL_MECHANISM")]
     pub sasl_mechanism: Option<String>,
-    #[arg(long = "kafka-username", env = "MILLRACE_KAFKA_USERNAME")]
+    #[arg(id = "kafka-username", long, env = "MILLRACE_KAFKA_USERNAME")]
     pub username: Option<String>,
-    #[arg(long = "kafka-password", env = "MILLRACE_KAFKA_PASSWORD", hide_env_values = true)]
+    #[arg(id = "kafka-password", long, env = "MILLRACE_KAFKA_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
-    #[arg(long = "kafka-ca-file", env = "MILLRACE_KAFKA_CA_FILE")]
+    #[arg(id = "kafka-ca-file", long, env = "MILLRACE_KAFKA_CA_FILE")]
     pub ca_file: Option<PathBuf>,
 }
 
@@ -92,14 +92,20 @@ pub struct PostgresConnection {
     pub port: u16,
     #[arg(long = "postgres-database", env = "MILLRACE_POSTGRES_DATABASE")]
     pub database: String,
-    #[arg(long = "postgres-username", env = "MILLRACE_POSTGRES_USERNAME")]
+    #[arg(id = "postgres-username", long, env = "MILLRACE_POSTGRES_USERNAME")]
     pub username: String,
-    #[arg(long = "postgres-password", env = "MILLRACE_POSTGRES_PASSWORD", hide_env_values = true, default_value = "")]
+    #[arg(
+        id = "postgres-password",
+        long,
+        env = "MILLRACE_POSTGRES_PASSWORD",
+        hide_env_values = true,
+        default_value = ""
+    )]
     pub password: String,
     /// disable, require or verify-full
     #[arg(long = "postgres-sslmode", env = "MILLRACE_POSTGRES_SSLMODE", default_value = "disable")]
     pub sslmode: String,
-    #[arg(long = "postgres-ca-file", env = "MILLRACE_POSTGRES_CA_FILE")]
+    #[arg(id = "postgres-ca-file", long, env = "MILLRACE_POSTGRES_CA_FILE")]
     pub ca_file: Option<PathBuf>,
 }
 

@@ -1,6 +1,6 @@
 //! `millrace-demo-users`: `serve` runs the user service, `load` fills its topic and compares the view.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use millrace_demo_users::{load, service};
@@ -30,7 +30,8 @@ async fn main() -> ExitCode {
             service::serve(*arguments).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Load(arguments) => {
-            tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+            let colours = std::io::stderr().is_terminal();
+            tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours).with_env_filter(filter).init();
             load::run(arguments).await
         }
     };
@@ -38,4 +39,16 @@ async fn main() -> ExitCode {
         tracing::error!(error = format!("{error:#}"), "stopped");
         ExitCode::from(2)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::CommandLine;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
 }

@@ -130,12 +130,12 @@ async fn a_view_that_comes_late_is_waited_for_and_one_that_stands_still_wrong_is
     let late = POPULATION.final_rows().next().unwrap();
     sqlx::query("UPDATE shop.user_view SET name = NULL WHERE id = $1").bind(late.id).execute(&pool).await.unwrap();
     let view = view();
-    let catch_up = CatchUp {
+    let patient = |seconds| CatchUp {
         pool: &pool,
         view: &view,
         topic: "user-events",
         population: POPULATION,
-        patience: Duration::from_secs(4),
+        patience: Duration::from_secs(seconds),
     };
     let mend = async {
         tokio::time::sleep(Duration::from_millis(2500)).await;
@@ -146,11 +146,11 @@ async fn a_view_that_comes_late_is_waited_for_and_one_that_stands_still_wrong_is
             .await
             .unwrap();
     };
-    let (comparison, ()) = tokio::join!(catch_up.compare_when_caught_up(None), mend);
+    let (comparison, ()) = tokio::join!(patient(30).compare_when_caught_up(None), mend);
     assert!(comparison.unwrap().is_equal());
 
     sqlx::query("DELETE FROM shop.user_view WHERE id = $1").bind(late.id).execute(&pool).await.unwrap();
-    let comparison = catch_up.compare_when_caught_up(None).await.unwrap();
+    let comparison = patient(2).compare_when_caught_up(None).await.unwrap();
     assert_eq!(comparison.missing, 1);
 }
 

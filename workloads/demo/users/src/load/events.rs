@@ -119,7 +119,7 @@ impl Population {
     /// Whole seconds, milliseconds and microseconds all occur.
     fn created_at(&self, index: u64) -> DateTime<Utc> {
         let start: DateTime<Utc> = DateTime::from_timestamp(1_767_225_600, 0).expect("2026 is in range");
-        start + TimeDelta::microseconds(index as i64 * 12_500 + i64::from(index % 7 == 0))
+        start + TimeDelta::microseconds(index as i64 * 12_500 + i64::from(index.is_multiple_of(7)))
     }
 
     /// A stream of random numbers for each version of each user, independent of all others.
@@ -218,7 +218,10 @@ mod tests {
     fn the_first_record_never_changes_from_one_version_of_the_program_to_the_next() {
         let first = POPULATION.events().next().unwrap();
         assert_eq!(first.key, "1000000");
-        assert_eq!(String::from_utf8(first.value).unwrap(), "");
+        assert_eq!(
+            String::from_utf8(first.value).unwrap(),
+            r#"{"event_type":"USER_CREATED","user":{"id":1000000,"name":"Liam Lee","email":"user.1000000@example.com","department":"재무팀","status":"ACTIVE","created_at":"2026-01-01T00:00:00.000001Z","updated_at":"2026-01-01T00:00:00.000001Z"},"at":"2026-01-01T00:00:00.000001Z"}"#
+        );
     }
 
     /// Reads the records as any stranger to this program would and keeps the newest of every key.
