@@ -131,10 +131,12 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
         }
         TestStage::Cluster => {
             let programs = Programs::at_hand(&Recipe::read(checkout)?)?;
+            // By its name in the whole workspace, not by package: see `binaries::build`.
             let mut run = cargo().env("PATH", programs.search_path()).args([
                 "test",
-                "--package",
-                CLUSTER_TESTS,
+                "--workspace",
+                "--test",
+                "cluster",
                 "--",
                 "--test-threads=1",
             ]);
