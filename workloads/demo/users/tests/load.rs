@@ -146,7 +146,8 @@ async fn a_view_that_comes_late_is_waited_for_and_one_that_stands_still_wrong_is
             .await
             .unwrap();
     };
-    let (comparison, ()) = tokio::join!(patient(30).compare_when_caught_up(None), mend);
+    let waiting = patient(30);
+    let (comparison, ()) = tokio::join!(waiting.compare_when_caught_up(None), mend);
     assert!(comparison.unwrap().is_equal());
 
     sqlx::query("DELETE FROM shop.user_view WHERE id = $1").bind(late.id).execute(&pool).await.unwrap();

@@ -59,7 +59,7 @@ async fn the_service_waits_for_postgres_serves_relays_and_ends_on_sigterm() {
     let database = postgres.new_owned_database().await;
     postgres.kill();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let log = std::env::temp_dir().join(format!("millrace-demo-users-{}.log", std::process::id()));
+    let log = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo-users.log");
     let mut service = Running(
         Command::new(PROGRAM)
             .arg("serve")
