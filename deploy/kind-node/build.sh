@@ -57,7 +57,14 @@ base_image() {
   tar -C "$scratch/root" -c . | docker import - debian:bookworm-slim
 }
 
+# What the node's programs are made of, as one line: they outlive the engine's images and are not made twice.
+node_program_sources() {
+  cat versions pause.c ./{kubernetes,etcd,coredns}/*.* | sha256sum
+}
+
 node_programs() {
+  local made="$CACHE/made-node-programs"
+  [ "$(cat "$made" 2>/dev/null)" != "$(node_program_sources)" ] || return 0
   say "Kubernetes $KUBERNETES"
   kubernetes_program kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubeadm kubectl
   say "etcd $ETCD"
@@ -67,6 +74,7 @@ node_programs() {
   say "local-path-provisioner $LOCAL_PATH_PROVISIONER"
   go install -ldflags "-s -w" "github.com/rancher/local-path-provisioner@$LOCAL_PATH_PROVISIONER"
   gcc -O2 -static -o "$BIN/pause" pause.c
+  node_program_sources >"$made"
 }
 
 # component IMAGE PROGRAM [BASE [INSTRUCTION]]: an image that runs one program.
