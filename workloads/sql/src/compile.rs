@@ -1,0 +1,161 @@
+//! A view's text to its plan.
+
+use crate::{
+    CompileError, Compiled, SourceDecl, ViewQuery,
+    analysis::analyse,
+    bind::{Binder, Clause},
+    canonical::canonical_query,
+    clauses::Clauses,
+    error::{At, Refusal},
+    layout::{Layout, groups, rows},
+    parse::{parse_expression, parse_query},
+    prune::prune,
+    scope::Scope,
+    tokens::Tokens,
+};
+use chrono_tz::Tz;
+use millrace_contract::{
+    Plan,
+    plan::{Map, PLAN_FORMAT, SEMANTICS_VERSION},
+    source::{KeyFormat, Source, SourceKind},
+};
+
+const QUERY: &str = "spec.query";
+/// A chain of ten thousand operators is as deep a tree; the parser and its tree go down it on the stack.
+const STACK: usize = 256 << 20;
+
+pub(crate) fn compile(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
+    std::thread::scope(|scope| {
+        let compiler = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || compile_here(view));
+        compiler.map_err(|error| error.to_string()).and_then(|compiler| {
+            compiler.join().map_err(|_| "the compiler stopped at an error of its own; please report the query".into())
+        })
+    })
+    .unwrap_or_else(|reason| {
+        Err(Refusal::new(At::default(), "a query that was not compiled", reason, "try again").in_field(QUERY))
+    })
+}
+
+fn compile_here(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
+    let ViewQuery { query, sources, time_zone } = view;
+    let zone: Tz = time_zone.parse().map_err(|_| {
+        Refusal::new(
+            At::default(),
+            format!("the time zone {time_zone:?}"),
+            "the time zone database has no such name",
+            "write UTC, or a name such as Asia/Seoul",
+        )
+        .in_field("spec.timeZone")
+    })?;
+    let in_query = |refusal: Refusal| refusal.in_field(QUERY);
+    let tokens = Tokens::read(query).map_err(in_query)?;
+    let canonical_query = canonical_query(&tokens);
+    let clauses = Clauses::of(parse_query(&tokens).map_err(in_query)?, &tokens).map_err(in_query)?;
+    let scope = Scope::of(sources, &clauses.source, clauses.alias.as_ref()).map_err(in_query)?;
+    check_unused(sources, scope.source)?;
+    let source = source(scope.source, zone)?;
+    let analysis = analyse(clauses, &scope, &tokens, zone).map_err(in_query)?;
+    let filter = analysis.filter.clone();
+    let layout = match analysis.grouping {
+        None => rows(&source, analysis.outputs),
+        Some(grouping) => groups(&source, analysis.outputs, grouping, zone).map_err(in_query)?,
+    };
+    let Layout { columns, output, tables, result } = layout;
+    let mut plan = Plan {
+        format: PLAN_FORMAT,
+        semantics_version: SEMANTICS_VERSION,
+        time_zone: zone.name().to_owned(),
+        source,
+        map: Map { filter, columns },
+        output,
+        tables,
+        result,
+    };
+    prune(&mut plan);
+    check_depth(&plan, &tokens)?;
+    let columns = plan.result.columns.iter().map(|column| (column.name.clone(), column.ty.name().to_owned())).collect();
+    Ok(Compiled { plan, canonical_query, columns })
+}
+
+/// A source that the query does not name would be read for nothing.
+fn check_unused(sources: &[SourceDecl], used: &SourceDecl) -> Result<(), CompileError> {
+    match sources.iter().find(|source| source.name != used.name) {
+        None => Ok(()),
+        Some(unused) => Err(Refusal::new(
+            At::default(),
+            format!("the source {}", unused.name),
+            format!("the query reads {} only", used.name),
+            "remove the source, or write a view of its own over it",
+        )
+        .in_field(format!("spec.sources[{}]", unused.name))),
+    }
+}
+
+/// The source with its key as indexes and its deletion bound.
+fn source(declared: &SourceDecl, zone: Tz) -> Result<Source, CompileError> {
+    let SourceDecl { name, topic, kind, format, key_format, key, delete_when, columns } = declared;
+    let field = |part: &str| format!("spec.sources[{name}].{part}");
+    let refuse = |part: &str, found: String, expected: &str, advice: &str| {
+        Err(Refusal::new(At::default(), found, expected, advice).in_field(field(part)))
+    };
+    let mut indexes = Vec::new();
+    for part in key {
+        match columns.iter().position(|column| column.name == *part) {
+            Some(index) if !indexes.contains(&index) => indexes.push(index),
+            Some(_) => return refuse("key", format!("{part} twice"), "a key has every column once", "remove one"),
+            None => {
+                return refuse("key", format!("{part:?}"), "a key names columns of the source", "declare the column");
+            }
+        }
+    }
+    let delete_when = match (kind, delete_when) {
+        (SourceKind::Stream, Some(_)) => {
+            let advice = "declare the source as a Table, or write the condition into WHERE";
+            return refuse("deleteWhen", "a condition for a Stream".into(), "a Stream's rows stay", advice);
+        }
+        (_, None) => None,
+        (SourceKind::Table, Some(text)) => {
+            let in_field = |refusal: Refusal| refusal.in_field(field("deleteWhen"));
+            let tokens = Tokens::read(text).map_err(in_field)?;
+            let expression = parse_expression(&tokens).map_err(in_field)?;
+            let scope = Scope::alone(declared);
+            let mut binder = Binder::new(&scope, &tokens, zone);
+            Some(binder.condition(&expression, Clause::DeleteWhen).map_err(in_field)?)
+        }
+    };
+    match kind {
+        SourceKind::Stream => indexes.clear(),
+        SourceKind::Table if indexes.is_empty() => {
+            return refuse("key", "no column".into(), "a Table has a key", "name the columns of the record key");
+        }
+        SourceKind::Table if *key_format == KeyFormat::Text && indexes.len() > 1 => {
+            let advice = "name one column, or write keyFormat: Json";
+            return refuse("key", format!("{} columns", indexes.len()), "a Text key is one column", advice);
+        }
+        SourceKind::Table => {}
+    }
+    Ok(Source {
+        name: name.clone(),
+        topic: topic.clone(),
+        kind: *kind,
+        format: *format,
+        key_format: *key_format,
+        key: indexes,
+        delete_when,
+        columns: columns.clone(),
+    })
+}
+
+/// A stored plan must be readable again: its reader follows 128 levels.
+fn check_depth(plan: &Plan, tokens: &Tokens) -> Result<(), CompileError> {
+    if Plan::from_json(&plan.to_json()).is_ok_and(|read| read == *plan) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        tokens.start(),
+        "a query with too many expressions inside each other",
+        "a plan nests about 35 of them",
+        "put parentheses around halves of a long chain, or write concat(…) for a long chain of ||",
+    )
+    .in_field(QUERY))
+}

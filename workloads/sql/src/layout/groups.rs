@@ -1,0 +1,242 @@
+//! A query with groups: one row per group, made of merged columns; the rest is computed when it is read.
+
+use super::{Layout, column, stored, version_columns};
+use crate::{
+    analysis::{GROUPS, Grouping, Output as Shown},
+    bind::{AGGREGATES, AggregateCall, AggregateKind},
+    error::{At, Refusal, Result},
+    print::Printer,
+    readable::make_readable,
+};
+use chrono_tz::Tz;
+use millrace_contract::{
+    Expr, SqlType, Table,
+    plan::{Call, Output, ResultColumn, ResultView},
+    source::{Source, SourceKind},
+    table::{COUNT, Column, Extreme, Merge, ROWS, SINGLE, WriteRule},
+};
+
+pub(crate) fn groups(source: &Source, mut outputs: Vec<Shown>, grouping: Grouping, zone: Tz) -> Result<Layout> {
+    let Grouping { mut groups, aggregates, mut having } = grouping;
+    let has_groups = !groups.is_empty();
+    for Shown { expr, at, name: _ } in &mut outputs {
+        make_readable(expr, &mut groups, has_groups).map_err(|found| unreadable(found, *at))?;
+    }
+    if let Some((expr, at)) = &mut having {
+        make_readable(expr, &mut groups, has_groups).map_err(|found| unreadable(found, *at))?;
+    }
+    let mut keeper = Keeper::new(source, &groups, &outputs);
+    let read: Vec<String> = aggregates.iter().enumerate().map(|(index, call)| keeper.keep(index, call)).collect();
+    let group_columns: Vec<String> = keeper.rows[..groups.len()].iter().map(|kept| stored(&kept.name)).collect();
+    let printer = Printer {
+        zone,
+        column: &|index| if index >= GROUPS { &group_columns[index - GROUPS] } else { &read[index - AGGREGATES] },
+    };
+    let result = ResultView {
+        columns: outputs
+            .iter()
+            .map(|Shown { name, at: _, expr }| ResultColumn {
+                name: name.clone(),
+                ty: expr.ty(),
+                sql: printer.typed(expr),
+            })
+            .collect(),
+        condition: having.map(|(expr, _)| printer.print(&expr)),
+    };
+    Ok(keeper.finish(result))
+}
+
+fn unreadable(found: String, at: At) -> Refusal {
+    Refusal::new(
+        at,
+        format!("{found} beside aggregates"),
+        "what is computed from aggregates is computed when the view is read, where the reader's time zone, date style \
+         and collation would change it",
+        "apply it to the aggregate's argument or to the group, or compute it when reading the view",
+    )
+}
+
+/// Lays out the columns of the groups' table while aggregates are asked for.
+struct Keeper<'a> {
+    source: &'a Source,
+    outputs: &'a [Shown],
+    groups: usize,
+    /// `Map::columns`: groups, then arguments, each once.
+    mapped: Vec<Expr>,
+    calls: Vec<Call>,
+    rows: Vec<Column>,
+    extremes: Vec<Extreme>,
+    values: Vec<Table>,
+}
+
+/// Where `rows` stands in `Plan::tables`.
+const ROWS_INDEX: usize = 0;
+
+impl<'a> Keeper<'a> {
+    fn new(source: &'a Source, groups: &[Expr], outputs: &'a [Shown]) -> Keeper<'a> {
+        let shown_as = |index: usize| {
+            let is_it = |output: &&Shown| matches!(output.expr, Expr::Column { index: shown, .. } if shown == index);
+            outputs.iter().find(is_it).map(|output| output.name.clone())
+        };
+        let mut rows: Vec<Column> = groups
+            .iter()
+            .enumerate()
+            .map(|(index, group)| {
+                column(shown_as(GROUPS + index).unwrap_or_else(|| format!("_g{index}")), group.ty(), true)
+            })
+            .collect();
+        if groups.is_empty() {
+            rows.push(column(SINGLE, SqlType::SmallInt, false));
+        }
+        Keeper {
+            source,
+            outputs,
+            groups: groups.len(),
+            mapped: groups.to_vec(),
+            calls: Vec::new(),
+            rows,
+            extremes: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// The SQL that reads the aggregate's value.
+    fn keep(&mut self, index: usize, call: &AggregateCall) -> String {
+        let AggregateCall { kind, argument, ty } = call;
+        let Some(argument) = argument else { return stored(COUNT) };
+        let shown = self
+            .outputs
+            .iter()
+            .find(|output| matches!(output.expr, Expr::Column { index: shown, .. } if shown == AGGREGATES + index));
+        let own_name = shown.map(|output| output.name.clone()).unwrap_or_else(|| format!("_a{}", self.calls.len()));
+        let argument = self.mapped(argument);
+        match kind {
+            AggregateKind::Count => {
+                let known = self.calls.iter().find_map(|call| match call {
+                    Call::Count { argument: Some(counted), column } if *counted == argument => Some(*column),
+                    Call::Sum { argument: counted, column: _, count } if *counted == argument => Some(*count),
+                    Call::Count { .. } | Call::Sum { .. } | Call::Extreme { .. } => None,
+                });
+                let column = known.unwrap_or_else(|| {
+                    let column = self.row(own_name, SqlType::BigInt, Merge::Add);
+                    self.calls.push(Call::Count { argument: Some(argument), column });
+                    column
+                });
+                self.read(column)
+            }
+            AggregateKind::Sum => {
+                let (sum, count) = self.sum(argument);
+                format!("CASE WHEN {} = 0 THEN NULL ELSE {} END", self.read(count), self.read(sum))
+            }
+            AggregateKind::Avg => {
+                let (sum, count) = self.sum(argument);
+                let count = format!("nullif({}, 0)", self.read(count));
+                format!("(CAST({} AS {ty}) / CAST({count} AS {ty}))", self.read(sum))
+            }
+            AggregateKind::Min | AggregateKind::Max => {
+                let largest = *kind == AggregateKind::Max;
+                let column = self.extreme(own_name, argument, *ty, largest);
+                self.read(column)
+            }
+        }
+    }
+
+    /// The index of an argument among the mapped columns.
+    fn mapped(&mut self, argument: &Expr) -> usize {
+        self.mapped.iter().position(|mapped| mapped == argument).unwrap_or_else(|| {
+            self.mapped.push(argument.clone());
+            self.mapped.len() - 1
+        })
+    }
+
+    fn row(&mut self, name: String, ty: SqlType, merge: Merge) -> usize {
+        let nullable = merge != Merge::Add;
+        self.rows.push(Column { name, ty, nullable, merge });
+        self.rows.len() - 1
+    }
+
+    fn read(&self, column: usize) -> String {
+        stored(&self.rows[column].name)
+    }
+
+    /// The columns of the sum and the count of an argument; sum and avg share them.
+    fn sum(&mut self, argument: usize) -> (usize, usize) {
+        let known = self.calls.iter().find_map(|call| match call {
+            Call::Sum { argument: summed, column, count } if *summed == argument => Some((*column, *count)),
+            Call::Count { .. } | Call::Sum { .. } | Call::Extreme { .. } => None,
+        });
+        known.unwrap_or_else(|| {
+            let number = self.calls.len();
+            let ty = match self.mapped[argument].ty() {
+                SqlType::SmallInt | SqlType::Integer => SqlType::BigInt,
+                SqlType::BigInt => SqlType::Numeric,
+                other => other,
+            };
+            let column = self.row(format!("_a{number}"), ty, Merge::Add);
+            let count = self.row(format!("_n{number}"), SqlType::BigInt, Merge::Add);
+            self.calls.push(Call::Sum { argument, column, count });
+            (column, count)
+        })
+    }
+
+    fn extreme(&mut self, name: String, argument: usize, ty: SqlType, largest: bool) -> usize {
+        match self.source.kind {
+            SourceKind::Stream => {
+                let column = self.row(name, ty, if largest { Merge::Greatest } else { Merge::Least });
+                self.calls.push(Call::Extreme { argument, column, largest, values: None });
+                column
+            }
+            SourceKind::Table => {
+                let column = self.row(name, ty, Merge::Derived);
+                let values = format!("values_{}", self.values.len());
+                self.extremes.push(Extreme { column, values: values.clone(), largest });
+                self.values.push(self.values_table(values, ty));
+                // `rows`, `state`, then the tables of values.
+                let table = ROWS_INDEX + 1 + self.values.len();
+                self.calls.push(Call::Extreme { argument, column, largest, values: Some(table) });
+                column
+            }
+        }
+    }
+
+    /// Counts every value of every group.
+    fn values_table(&self, name: String, ty: SqlType) -> Table {
+        let mut columns: Vec<Column> = self.rows[..self.groups.max(1)].to_vec();
+        columns.push(column("_value", ty, false));
+        let key = (0..columns.len()).collect();
+        columns.push(Column { name: COUNT.into(), ty: SqlType::BigInt, nullable: false, merge: Merge::Add });
+        Table { name, columns, key, write: WriteRule::Merge { keep_empty: false, extremes: Vec::new() } }
+    }
+
+    fn finish(self, result: ResultView) -> Layout {
+        let Keeper { source, outputs: _, groups, mapped, calls, mut rows, extremes, values } = self;
+        let keep_empty = groups == 0;
+        rows.push(Column { name: COUNT.into(), ty: SqlType::BigInt, nullable: false, merge: Merge::Add });
+        let mut tables = vec![Table {
+            name: ROWS.into(),
+            columns: rows,
+            key: (0..groups.max(1)).collect(),
+            write: WriteRule::Merge { keep_empty, extremes },
+        }];
+        let state = (source.kind == SourceKind::Table).then(|| {
+            tables.push(state_table(source, &mapped));
+            tables.len() - 1
+        });
+        tables.extend(values);
+        Layout { columns: mapped, output: Output::Aggregate { state, groups, calls, rows: ROWS_INDEX }, tables, result }
+    }
+}
+
+/// What a newer record of a key takes back.
+fn state_table(source: &Source, mapped: &[Expr]) -> Table {
+    let mut columns: Vec<Column> = source
+        .key
+        .iter()
+        .map(|index| &source.columns[*index])
+        .map(|key| column(format!("_key_{}", key.name), key.ty, false))
+        .collect();
+    let key = (0..columns.len()).collect();
+    columns.extend(mapped.iter().enumerate().map(|(index, expr)| column(format!("_m{index}"), expr.ty(), true)));
+    columns.extend(version_columns());
+    Table { name: "state".into(), columns, key, write: WriteRule::Versioned }
+}
