@@ -1,0 +1,99 @@
+//! Named faults for crash and sabotage tests: chosen by `MILLRACE_FAULT=name[:n]`, absent from release builds.
+//!
+//! A step (`after_fence`) ends the process there, as kill −9 would, at its n-th pass. A sabotage (`no_owner_check`)
+//! breaks one rule of the protocol for as long as the process runs; the suite must notice each of them.
+
+/// The places inside an epoch at which a process can be ended.
+pub const STEPS: &[&str] = &[
+    "after_begin",
+    "after_fence",
+    "after_locks",
+    "after_fetch",
+    "after_rows",
+    "after_dead_letters",
+    "before_commit",
+    "after_commit",
+    "after_claim",
+];
+
+/// The rules that can be broken.
+pub const SABOTAGES: &[&str] = &[
+    // The fence looks neither at the owner nor at the position.
+    "no_owner_check",
+    // After a lost connection the worker goes on from what it remembers.
+    "trust_memory_after_reconnect",
+    // Positions are committed in a transaction of their own before the rows.
+    "positions_before_rows",
+    // Records without a value are passed over.
+    "ignore_tombstone",
+    // Rows are written in an order of each worker's own.
+    "unsorted_keys",
+    // The record written last wins, whatever its version.
+    "skip_version_check",
+    // min and max over a Table are not looked up again.
+    "extremes_not_recomputed",
+    // Groups without rows stay.
+    "drop_zero_delete",
+    // Shared state is read without the advisory locks.
+    "no_advisory_lock",
+    // Nobody looks whether keys lie where murmur2 puts them.
+    "ignore_partitioner",
+    // A record that cannot be applied leaves no dead letter.
+    "forget_dead_letters",
+    // The record after the last one of an epoch is passed over.
+    "skip_one_record",
+    // A topic made again under the same name is read on.
+    "ignore_topic_id",
+];
+
+#[cfg(debug_assertions)]
+mod chosen {
+    use std::sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    static CHOSEN: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+        let text = std::env::var("MILLRACE_FAULT").ok().filter(|text| !text.is_empty())?;
+        let (name, pass) = text.split_once(':').unwrap_or((&text, "1"));
+        let known = super::STEPS.contains(&name) || super::SABOTAGES.contains(&name);
+        assert!(known, "MILLRACE_FAULT is {name:?}; write one of {:?} or {:?}", super::STEPS, super::SABOTAGES);
+        Some((name.to_owned(), pass.parse().expect("MILLRACE_FAULT is name or name:number")))
+    });
+    static PASSES: AtomicU64 = AtomicU64::new(0);
+
+    pub fn sabotaged(name: &str) -> bool {
+        debug_assert!(super::SABOTAGES.contains(&name));
+        CHOSEN.as_ref().is_some_and(|(chosen, _)| chosen == name)
+    }
+
+    pub fn step(name: &str) {
+        debug_assert!(super::STEPS.contains(&name));
+        if let Some((chosen, pass)) = CHOSEN.as_ref()
+            && chosen == name
+            && PASSES.fetch_add(1, Ordering::Relaxed) + 1 == *pass
+        {
+            std::process::abort();
+        }
+    }
+}
+
+/// Whether this rule is broken on purpose.
+#[cfg(debug_assertions)]
+pub fn sabotaged(name: &str) -> bool {
+    chosen::sabotaged(name)
+}
+
+/// Ends the process here when this step was chosen.
+#[cfg(debug_assertions)]
+pub fn step(name: &str) {
+    chosen::step(name)
+}
+
+#[cfg(not(debug_assertions))]
+pub const fn sabotaged(_name: &str) -> bool {
+    false
+}
+
+#[cfg(not(debug_assertions))]
+pub const fn step(_name: &str) {}

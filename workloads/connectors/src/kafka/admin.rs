@@ -1,0 +1,171 @@
+//! Requests that rdkafka's safe interface has no call for: the topic's id, and a group's offsets.
+
+use rdkafka_sys as sys;
+use std::{
+    ffi::{CStr, CString, c_char},
+    ptr::NonNull,
+    time::Duration,
+};
+
+/// What a broker says about a topic.
+pub(super) struct Description {
+    pub topic_id: String,
+    pub partitions: usize,
+}
+
+/// A queue of answers to requests made through one client.
+pub(super) struct Answers {
+    client: *mut sys::rd_kafka_t,
+    queue: NonNull<sys::rd_kafka_queue_t>,
+}
+
+// SAFETY: librdkafka's handles may be used from any thread; `Answers` is used by one at a time.
+unsafe impl Send for Answers {}
+
+/// An answer, destroyed when dropped.
+struct Answer(NonNull<sys::rd_kafka_event_t>);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: the event came from `rd_kafka_queue_poll` and is destroyed once.
+        unsafe { sys::rd_kafka_event_destroy(self.0.as_ptr()) }
+    }
+}
+
+impl Answers {
+    /// `client` outlives the queue.
+    pub fn new(client: *mut sys::rd_kafka_t) -> Answers {
+        // SAFETY: the client is alive.
+        let queue = unsafe { sys::rd_kafka_queue_new(client) };
+        Answers { client, queue: NonNull::new(queue).expect("librdkafka gives a queue to every live client") }
+    }
+
+    fn poll(&self, timeout: Duration) -> Option<Answer> {
+        // SAFETY: the queue is alive.
+        NonNull::new(unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), timeout.as_millis() as i32) }).map(Answer)
+    }
+
+    /// Asks a broker about `topic`; `None`: there is no such topic.
+    pub fn describe(&self, topic: &str, timeout: Duration) -> Result<Option<Description>, String> {
+        let name = CString::new(topic).map_err(|_| format!("topic {topic:?} has a NUL in its name"))?;
+        let mut names: [*const c_char; 1] = [name.as_ptr()];
+        let options = self.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout)?;
+        // SAFETY: the arguments live through the call, which copies them.
+        unsafe {
+            let topics = sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), 1);
+            sys::rd_kafka_DescribeTopics(self.client, topics, options, self.queue.as_ptr());
+            sys::rd_kafka_TopicCollection_destroy(topics);
+            sys::rd_kafka_AdminOptions_destroy(options);
+        }
+        let answer = self.poll(timeout + Duration::from_millis(500)).ok_or("no broker answered in time")?;
+        // SAFETY: the event lives until `answer` is dropped; the pointers below are parts of it.
+        unsafe {
+            let error = sys::rd_kafka_event_error(answer.0.as_ptr());
+            if error != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(text(sys::rd_kafka_event_error_string(answer.0.as_ptr())));
+            }
+            let result = sys::rd_kafka_event_DescribeTopics_result(answer.0.as_ptr());
+            let mut count = 0;
+            let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+            if count == 0 {
+                return Err("the broker's answer names no topic".into());
+            }
+            let topic = *topics;
+            let error = sys::rd_kafka_TopicDescription_error(topic);
+            match sys::rd_kafka_error_code(error) {
+                sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+                sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => return Ok(None),
+                _ => return Err(text(sys::rd_kafka_error_string(error))),
+            }
+            let mut partitions = 0;
+            sys::rd_kafka_TopicDescription_partitions(topic, &mut partitions);
+            let id = sys::rd_kafka_TopicDescription_topic_id(topic);
+            Ok(Some(Description { topic_id: text(sys::rd_kafka_Uuid_base64str(id)), partitions }))
+        }
+    }
+
+    /// Sends the positions of `group` on their way; the answer is looked at when the next are sent.
+    pub fn alter_offsets(&self, group: &str, partitions: &rdkafka::TopicPartitionList) -> Result<(), String> {
+        let name = CString::new(group).map_err(|_| format!("group {group:?} has a NUL in its name"))?;
+        let options = self
+            .options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, Duration::from_secs(5))?;
+        // SAFETY: the arguments live through the call, which copies them.
+        unsafe {
+            let mut request = sys::rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), partitions.ptr());
+            sys::rd_kafka_AlterConsumerGroupOffsets(self.client, &mut request, 1, options, self.queue.as_ptr());
+            sys::rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+            sys::rd_kafka_AdminOptions_destroy(options);
+        }
+        Ok(())
+    }
+
+    /// The errors among the answers that have come.
+    pub fn errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        while let Some(answer) = self.poll(Duration::ZERO) {
+            // SAFETY: the event lives until `answer` is dropped.
+            unsafe {
+                if sys::rd_kafka_event_error(answer.0.as_ptr()) != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+                {
+                    errors.push(text(sys::rd_kafka_event_error_string(answer.0.as_ptr())));
+                    continue;
+                }
+                let result = sys::rd_kafka_event_AlterConsumerGroupOffsets_result(answer.0.as_ptr());
+                if result.is_null() {
+                    continue;
+                }
+                let mut count = 0;
+                let groups = sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &mut count);
+                for index in 0..count {
+                    let error = sys::rd_kafka_group_result_error(*groups.add(index));
+                    if !error.is_null() {
+                        errors.push(text(sys::rd_kafka_error_string(error)));
+                    }
+                }
+            }
+        }
+        errors
+    }
+
+    fn options(
+        &self,
+        operation: sys::rd_kafka_admin_op_t,
+        timeout: Duration,
+    ) -> Result<*mut sys::rd_kafka_AdminOptions_t, String> {
+        let mut reason = [0 as c_char; 256];
+        // SAFETY: the client is alive; `reason` is as long as is said.
+        unsafe {
+            let options = sys::rd_kafka_AdminOptions_new(self.client, operation);
+            let code = sys::rd_kafka_AdminOptions_set_request_timeout(
+                options,
+                timeout.as_millis() as i32,
+                reason.as_mut_ptr(),
+                reason.len(),
+            );
+            if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                sys::rd_kafka_AdminOptions_destroy(options);
+                return Err(text(reason.as_ptr()));
+            }
+            Ok(options)
+        }
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        // SAFETY: the queue is destroyed once, before its client.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue.as_ptr()) }
+    }
+}
+
+/// The text of a C string.
+///
+/// # Safety
+/// `pointer` is null or a NUL-terminated string that lives through the call.
+unsafe fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return "unknown".into();
+    }
+    // SAFETY: promised by the caller.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}

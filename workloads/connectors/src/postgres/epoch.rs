@@ -1,0 +1,277 @@
+//! One epoch as one transaction: fence, locks, state, rows, dead letters, commit. Between its first and its last
+//! statement nothing is awaited but Postgres.
+
+use super::{
+    codec::{Column, element_bytes, read_rows},
+    error::StoreError,
+    fence::{self, Passed},
+    sabotage::shuffle,
+    statement,
+    store::Store,
+};
+use crate::{
+    decode::Reason,
+    faults::{sabotaged, step},
+};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use millrace_contract::{SqlType, catalog::LOCK_BUCKETS, table::WriteRule};
+use millrace_dataflow::{Mapped, Write, value::canonical_keys};
+use sqlx::{AssertSqlSafe, Executor, Row};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows a statement: `unnest` keeps its rows in work memory.
+const ROWS_A_STATEMENT: usize = 8_192;
+
+/// How far one partition goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advance {
+    pub partition: i32,
+    pub owner: i64,
+    /// The position before; another one in Postgres refuses the epoch.
+    pub from: i64,
+    pub to: i64,
+    /// The newest timestamp among its records, milliseconds.
+    pub event_time: Option<i64>,
+    pub records: i64,
+    pub dead_letters: i64,
+    pub lag: Option<i64>,
+}
+
+/// A record that was not applied, as it is stored.
+#[derive(Debug, Clone)]
+pub struct DeadLetter<'a> {
+    pub partition: i32,
+    pub offset: i64,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    pub reason: Reason,
+    pub detail: &'a str,
+}
+
+/// Everything that one transaction does.
+pub struct Epoch<'a> {
+    pub advances: &'a [Advance],
+    /// `None`: only positions move.
+    pub mapped: Option<&'a Mapped>,
+    pub dead_letters: &'a [DeadLetter<'a>],
+}
+
+/// What a committed epoch tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    pub live: bool,
+    pub shared: bool,
+    /// Rows written to all tables.
+    pub rows: usize,
+}
+
+/// Commits `epoch`, or rolls it back and says why.
+pub(super) async fn commit(store: &mut Store, epoch: &Epoch<'_>) -> Result<Committed, StoreError> {
+    store.connection.execute("BEGIN").await?;
+    step("after_begin");
+    match apply(store, epoch).await {
+        Ok(committed) => {
+            step("before_commit");
+            // A commit that fails has an outcome that nobody knows, whatever its error.
+            store.connection.execute("COMMIT").await.map_err(StoreError::Postgres)?;
+            step("after_commit");
+            Ok(committed)
+        }
+        Err(error) => {
+            // Where the connection is gone the server rolls back by itself.
+            if !matches!(error, StoreError::Silent(_)) {
+                store.connection.execute("ROLLBACK").await.map_err(StoreError::Postgres)?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn apply(store: &mut Store, epoch: &Epoch<'_>) -> Result<Committed, StoreError> {
+    let topic = store.topic().to_owned();
+    let passed: Passed = fence::pass(&mut store.connection, &store.name, &topic, epoch.advances).await?;
+    step("after_fence");
+    if sabotaged("positions_before_rows") {
+        store.connection.execute("COMMIT").await?;
+        step("after_commit");
+        store.connection.execute("BEGIN").await?;
+    }
+    let mut written = 0;
+    if let Some(mapped) = epoch.mapped {
+        let state = fetch(store, mapped, passed.shared).await?;
+        step("after_fetch");
+        let writes = store
+            .dataflow
+            .apply(mapped, state.as_ref())
+            .map_err(|error| StoreError::Row { reason: Reason::Compute, detail: error.to_string() })?;
+        written = write(store, &writes).await?;
+    }
+    step("after_rows");
+    insert_dead_letters(store, &topic, epoch.dead_letters).await?;
+    step("after_dead_letters");
+    Ok(Committed { live: passed.live, shared: passed.shared, rows: written })
+}
+
+/// Reads the state that the changes touch, in a statement after the locks: it sees what was committed until then.
+async fn fetch(store: &mut Store, mapped: &Mapped, shared: bool) -> Result<Option<RecordBatch>, StoreError> {
+    let Some(wants) = store.dataflow.wants(mapped) else { return Ok(None) };
+    let table = &store.loaded.plan.tables[wants.table];
+    let types: Vec<SqlType> = table.key.iter().map(|&index| table.columns[index].ty).collect();
+    if shared && !sabotaged("no_advisory_lock") {
+        let buckets = buckets(&wants.keys, &types);
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtext($1), bucket) FROM unnest($2::integer[]) AS bucket")
+            .bind(&store.loaded.role)
+            .bind(buckets)
+            .execute(&mut store.connection)
+            .await?;
+        step("after_locks");
+    }
+    let columns: Vec<_> = table.columns.iter().collect();
+    let mut rows = Vec::with_capacity(wants.keys.num_rows());
+    for start in (0..wants.keys.num_rows()).step_by(ROWS_A_STATEMENT) {
+        let keys = wants.keys.slice(start, ROWS_A_STATEMENT.min(wants.keys.num_rows() - start));
+        let mut query = sqlx::query(AssertSqlSafe(store.tables[wants.table].fetch.clone()));
+        for (array, ty) in keys.columns().iter().zip(&types) {
+            query = query.bind(Column { array, ty: *ty });
+        }
+        rows.extend(query.fetch_all(&mut store.connection).await?);
+    }
+    Ok(Some(read_rows(&rows, &columns)?))
+}
+
+/// The advisory lock buckets of keys, ascending. Equal keys have equal buckets in every worker.
+fn buckets(keys: &RecordBatch, types: &[SqlType]) -> Vec<i32> {
+    let columns: Vec<(ArrayRef, SqlType)> =
+        keys.columns().iter().zip(types).map(|(array, &ty)| (canonical_keys(ty, array), ty)).collect();
+    let mut buckets = BTreeSet::new();
+    element_bytes(&columns, |_, bytes| {
+        // FNV-1a, 64 bits.
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        buckets.insert(((hash ^ (hash >> 32)) % LOCK_BUCKETS as u64) as i32);
+    });
+    buckets.into_iter().collect()
+}
+
+/// Writes batches in their order, then looks up derived columns, then drops empty rows of the result.
+async fn write(store: &mut Store, writes: &[Write]) -> Result<usize, StoreError> {
+    let mut written = 0;
+    let result = store.rows();
+    let mut empty_groups = Vec::new();
+    for Write { table, rows } in writes {
+        written += rows.num_rows();
+        let shuffled;
+        let rows = if sabotaged("unsorted_keys") {
+            shuffled = shuffle(rows);
+            &shuffled
+        } else {
+            rows
+        };
+        let empty = write_table(store, *table, rows).await?;
+        if *table == result {
+            empty_groups = empty;
+        } else {
+            delete_empty(store, *table, &empty).await?;
+        }
+    }
+    if !sabotaged("extremes_not_recomputed") {
+        for Write { table, rows } in writes {
+            derive(store, *table, rows).await?;
+        }
+    }
+    delete_empty(store, result, &empty_groups).await?;
+    Ok(written)
+}
+
+/// Writes one batch; returns the places of rows whose count reached 0.
+async fn write_table(store: &mut Store, table: usize, rows: &RecordBatch) -> Result<Vec<String>, StoreError> {
+    let definition = &store.loaded.plan.tables[table];
+    let columns = statement::written(definition);
+    let mut empty = Vec::new();
+    for start in (0..rows.num_rows()).step_by(ROWS_A_STATEMENT) {
+        let chunk = rows.slice(start, ROWS_A_STATEMENT.min(rows.num_rows() - start));
+        let mut query = sqlx::query(AssertSqlSafe(store.tables[table].write.clone()));
+        for &index in &columns {
+            query = query.bind(Column { array: chunk.column(index), ty: definition.columns[index].ty });
+        }
+        for row in query.fetch_all(&mut store.connection).await? {
+            empty.push(row.try_get(0)?);
+        }
+    }
+    Ok(empty)
+}
+
+async fn delete_empty(store: &mut Store, table: usize, places: &[String]) -> Result<(), StoreError> {
+    let Some(sql) = &store.tables[table].delete_empty else { return Ok(()) };
+    if places.is_empty() || sabotaged("drop_zero_delete") {
+        return Ok(());
+    }
+    sqlx::query(AssertSqlSafe(sql.clone())).bind(places).execute(&mut store.connection).await?;
+    Ok(())
+}
+
+/// Recomputes the derived columns of the groups in `rows`, which this transaction has locked by writing them.
+async fn derive(store: &mut Store, table: usize, rows: &RecordBatch) -> Result<(), StoreError> {
+    let Store { connection, loaded, tables, .. } = store;
+    let definition = &loaded.plan.tables[table];
+    let WriteRule::Merge { extremes, .. } = &definition.write else { return Ok(()) };
+    if extremes.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<&ArrayRef> = definition.key.iter().map(|&index| rows.column(index)).collect();
+    let mut by_nulls: BTreeMap<Vec<bool>, Vec<bool>> = BTreeMap::new();
+    for row in 0..rows.num_rows() {
+        let nulls: Vec<bool> = keys.iter().map(|array| array.is_null(row)).collect();
+        by_nulls.entry(nulls).or_insert_with(|| vec![false; rows.num_rows()])[row] = true;
+    }
+    for (nulls, chosen) in by_nulls {
+        let sql = tables[table]
+            .derive
+            .entry(nulls.clone())
+            .or_insert_with(|| statement::derive(&loaded.schema, definition, extremes, &loaded.plan.tables, &nulls))
+            .clone();
+        let chosen = filter_record_batch(rows, &BooleanArray::from(chosen))
+            .map_err(|error| StoreError::Postgres(sqlx::Error::Encode(error.into())))?;
+        for start in (0..chosen.num_rows()).step_by(ROWS_A_STATEMENT) {
+            let chunk = chosen.slice(start, ROWS_A_STATEMENT.min(chosen.num_rows() - start));
+            let mut query = sqlx::query(AssertSqlSafe(sql.clone()));
+            for (&index, is_null) in definition.key.iter().zip(&nulls) {
+                if !is_null {
+                    query = query.bind(Column { array: chunk.column(index), ty: definition.columns[index].ty });
+                }
+            }
+            query.execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn insert_dead_letters(store: &mut Store, topic: &str, letters: &[DeadLetter<'_>]) -> Result<(), StoreError> {
+    if letters.is_empty() || sabotaged("forget_dead_letters") {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO millrace.dead_letter
+             (namespace, view, revision, topic, partition, \"offset\", key, value, reason, detail, writer)
+         SELECT $1, $2, $3, $4, l.partition, l.record_offset, l.key, l.value, l.reason, l.detail, current_user
+         FROM unnest($5::integer[], $6::bigint[], $7::bytea[], $8::bytea[], $9::text[], $10::text[])
+             AS l(partition, record_offset, key, value, reason, detail)",
+    )
+    .bind(&store.name.namespace)
+    .bind(&store.name.view)
+    .bind(&store.name.revision)
+    .bind(topic)
+    .bind(letters.iter().map(|letter| letter.partition).collect::<Vec<i32>>())
+    .bind(letters.iter().map(|letter| letter.offset).collect::<Vec<i64>>())
+    .bind(letters.iter().map(|letter| letter.key.map(<[u8]>::to_vec)).collect::<Vec<Option<Vec<u8>>>>())
+    .bind(letters.iter().map(|letter| letter.value.map(<[u8]>::to_vec)).collect::<Vec<Option<Vec<u8>>>>())
+    .bind(letters.iter().map(|letter| letter.reason.name()).collect::<Vec<&str>>())
+    .bind(letters.iter().map(|letter| letter.detail.replace('\0', "\\u0000")).collect::<Vec<String>>())
+    .execute(&mut store.connection)
+    .await
+    // A dead letter that Postgres refuses is no row's fault.
+    .map_err(StoreError::Postgres)?;
+    Ok(())
+}

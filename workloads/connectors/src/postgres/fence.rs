@@ -1,0 +1,90 @@
+//! The first statement of every epoch: lock this epoch's positions, in order, and advance them if they are still ours.
+
+use super::{epoch::Advance, error::StoreError, store::RevisionName};
+use crate::faults::sabotaged;
+use millrace_contract::catalog::LEASE_SECONDS;
+use sqlx::{PgConnection, Row};
+use std::collections::BTreeSet;
+
+/// What the fence learns from the rows it locks.
+#[derive(Debug, Clone, Copy)]
+pub struct Passed {
+    /// Whether state must be read under the view's advisory locks.
+    pub shared: bool,
+    /// Whether readers see this revision.
+    pub live: bool,
+}
+
+/// A commit that readers see is durable before they do; one that nobody reads yet need not be, because a worker
+/// never goes on from memory after a lost connection.
+const FENCE: &str = "
+WITH epoch AS (
+    SELECT * FROM unnest($5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+                         $11::bigint[], $12::bigint[])
+        AS e(partition, owner, old, new, event_time, records, dead_letters, lag)
+), mine AS (
+    SELECT p.partition, e.new, e.event_time, e.records, e.dead_letters, e.lag
+    FROM millrace.progress p JOIN epoch e ON p.partition = e.partition
+    WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4
+      AND {owned}
+      AND EXISTS (SELECT FROM millrace.revision r
+                  WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3 AND r.state = 'open')
+    ORDER BY p.topic, p.partition
+    FOR UPDATE OF p
+)
+UPDATE millrace.progress p
+SET next_offset = m.new,
+    lease_until = clock_timestamp() + make_interval(secs => $13),
+    event_time = greatest(p.event_time, timestamptz 'epoch' + m.event_time * interval '1 millisecond'),
+    records = p.records + m.records,
+    dead_letters = p.dead_letters + m.dead_letters,
+    lag_records = coalesce(m.lag, p.lag_records),
+    committed_at = clock_timestamp()
+FROM mine m
+WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = m.partition
+RETURNING p.partition, p.shared, {live},
+          set_config('synchronous_commit', CASE WHEN {live} THEN 'on' ELSE 'off' END, true)";
+
+/// Whether the revision is the one that readers see.
+const LIVE: &str =
+    "coalesce((SELECT v.live_revision = $3 FROM millrace.view v WHERE v.namespace = $1 AND v.name = $2), false)";
+
+/// Passes the fence, or says which partitions were lost. A transaction is open, and this is its first statement.
+pub async fn pass(
+    connection: &mut PgConnection,
+    name: &RevisionName,
+    topic: &str,
+    advances: &[Advance],
+) -> Result<Passed, StoreError> {
+    let owned = match () {
+        () if sabotaged("no_owner_check") => "true",
+        () if sabotaged("trust_memory_after_reconnect") || sabotaged("skip_one_record") => "p.owner = e.owner",
+        () => "p.owner = e.owner AND p.next_offset = e.old",
+    };
+    let sql = FENCE.replace("{owned}", owned).replace("{live}", LIVE);
+    let column = |value: fn(&Advance) -> i64| advances.iter().map(value).collect::<Vec<i64>>();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(&name.namespace)
+        .bind(&name.view)
+        .bind(&name.revision)
+        .bind(topic)
+        .bind(advances.iter().map(|advance| advance.partition).collect::<Vec<i32>>())
+        .bind(column(|advance| advance.owner))
+        .bind(column(|advance| advance.from))
+        .bind(column(|advance| advance.to))
+        .bind(advances.iter().map(|advance| advance.event_time).collect::<Vec<Option<i64>>>())
+        .bind(column(|advance| advance.records))
+        .bind(column(|advance| advance.dead_letters))
+        .bind(advances.iter().map(|advance| advance.lag).collect::<Vec<Option<i64>>>())
+        .bind(f64::from(LEASE_SECONDS))
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut passed = Passed { shared: false, live: false };
+    let mut missing: BTreeSet<i32> = advances.iter().map(|advance| advance.partition).collect();
+    for row in &rows {
+        missing.remove(&row.try_get::<i32, _>(0)?);
+        passed.shared |= row.try_get::<bool, _>(1)?;
+        passed.live |= row.try_get::<bool, _>(2)?;
+    }
+    if missing.is_empty() { Ok(passed) } else { Err(StoreError::Lost(missing.into_iter().collect())) }
+}
