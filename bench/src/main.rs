@@ -1,0 +1,78 @@
+//! Measures a view against the raw limit of the same Postgres, in one run on one machine, and prints the report.
+//!
+//! `cargo run --release -p millrace-bench -- --users 1000000` after `cargo build --release -p millrace-worker`.
+
+#![allow(clippy::print_stdout)] // a report is what this program is for
+
+mod freshness;
+mod product;
+mod raw;
+mod topic;
+mod usage;
+mod views;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use millrace_demo_users::load::Population;
+use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
+use std::path::PathBuf;
+
+/// Records per second into `user_view` and `department_stats`, and how old a row is when it can be read.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Distinct users, one record each.
+    #[arg(long, default_value_t = 1_000_000)]
+    users: u64,
+    /// Records a second for the measurement of freshness.
+    #[arg(long, default_value_t = 5_000)]
+    rate: u64,
+    /// Seconds for which freshness is measured.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// The worker program; beside this program if not given.
+    #[arg(long)]
+    worker: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let options = Options::parse();
+    let beside = || -> Result<PathBuf> {
+        Ok(std::env::current_exe()?.parent().context("a program has a folder")?.join("millrace-worker"))
+    };
+    let worker = options.worker.clone().map_or_else(beside, Ok)?;
+    anyhow::ensure!(
+        worker.exists(),
+        "{} is not there; build it with `cargo build --release -p millrace-worker`",
+        worker.display()
+    );
+    let population = Population { seed: 1, users: options.users, first_id: 1, update_percent: 0, delete_percent: 0 };
+
+    println!("machine: {} cores, {}", std::thread::available_parallelism()?, usage::machine_memory()?);
+    let kafka = tokio::task::spawn_blocking(TemporaryKafka::start).await?;
+    let postgres = tokio::task::spawn_blocking(TemporaryPostgres::start).await?;
+    println!("three brokers and one Postgres on this machine, fsync off for both sides of every comparison");
+    let brokers = kafka.bootstrap_servers();
+    kafka.create_topic("user-events", 6, &[]).await;
+    topic::fill(&brokers, "user-events", population)?;
+    println!("{} records in 6 partitions of user-events\n", options.users);
+
+    let raw = raw::measure(&postgres, population).await?;
+    for loader in &raw {
+        println!("raw   {:<34} {}", loader.name, loader.cost);
+    }
+    let limit = raw.iter().map(|loader| loader.cost.rate()).fold(0.0, f64::max);
+    for view in [views::USER_VIEW, views::DEPARTMENT_STATS] {
+        for workers in [1, 2] {
+            let cost = product::drain(&postgres, &brokers, &worker, view, workers, options.users).await?;
+            println!(
+                "view  {:<17} {workers} worker(s)      {cost}  {:.2} of the raw limit",
+                view.table,
+                cost.rate() / limit
+            );
+        }
+    }
+    let latency = freshness::measure(&postgres, &brokers, &kafka, &worker, options.rate, options.seconds).await?;
+    println!("\nfreshness at {} records/s: {latency}", options.rate);
+    Ok(())
+}
