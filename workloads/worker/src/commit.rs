@@ -1,0 +1,139 @@
+//! One epoch into Postgres: what its errors policy, its keys and Postgres's refusals make of it.
+
+use crate::{
+    prepared::{Prepared, Preparer},
+    session::Session,
+};
+use millrace_connectors::{
+    decode::Rejected,
+    faults::sabotaged,
+    postgres::{Epoch, ErrorsPolicy, Problem, StoreError},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Records in one epoch at most, and at least however slow commits are.
+pub const MOST_RECORDS: usize = 20_000;
+const FEWEST_RECORDS: usize = 250;
+
+/// Commits an epoch, in parts where it must be.
+pub async fn commit(session: &mut Session<'_>, prepared: Prepared) -> Result<(), StoreError> {
+    let preparer = session.preparer();
+    let Some(prepared) = still_ours(session, &preparer, prepared) else { return Ok(()) };
+    let mut parts = vec![prepared];
+    while let Some(part) = parts.pop() {
+        let part = match session.policy() {
+            ErrorsPolicy::Stop if !part.rejected.is_empty() => stop(session, &preparer, part).await?,
+            ErrorsPolicy::Stop | ErrorsPolicy::Skip | ErrorsPolicy::DeadLetter => part,
+        };
+        if part.ranges.is_empty() {
+            continue;
+        }
+        if part.misplaced && !sabotaged("ignore_partitioner") && session.unshared() {
+            tracing::info!("keys are not where murmur2 puts them: state is read under locks from now on");
+            session.mark_shared().await?;
+        }
+        match commit_part(session, &part).await {
+            Ok(()) => {}
+            Err(StoreError::Row { reason, detail }) if part.raw.len() == 1 => {
+                let mut part = part;
+                part.refuse(reason, detail);
+                parts.push(part);
+            }
+            Err(StoreError::Row { detail, .. }) if part.raw.len() > 1 => {
+                tracing::info!(records = part.raw.len(), detail, "a record is refused: looking for it");
+                let (first, second) = tokio::task::block_in_place(|| preparer.halve(&part));
+                parts.push(second);
+                parts.push(first);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out what was read for a claim that is over.
+fn still_ours(session: &Session<'_>, preparer: &Arc<Preparer>, prepared: Prepared) -> Option<Prepared> {
+    let limits: BTreeMap<i32, (i64, i64)> = prepared
+        .ranges
+        .iter()
+        .filter(|range| session.expects(range.partition, range.owner, range.from))
+        .map(|range| (range.partition, (range.from, range.to)))
+        .collect();
+    if limits.is_empty() {
+        return None;
+    }
+    if limits.len() == prepared.ranges.len() {
+        return Some(prepared);
+    }
+    Some(tokio::task::block_in_place(|| preparer.restrict(&prepared, &limits)))
+}
+
+/// Cuts every partition off before its first rejected record, and stands still there.
+async fn stop(session: &mut Session<'_>, preparer: &Arc<Preparer>, prepared: Prepared) -> Result<Prepared, StoreError> {
+    let mut limits: BTreeMap<i32, (i64, i64)> =
+        prepared.ranges.iter().map(|range| (range.partition, (range.from, range.to))).collect();
+    for (partition, (offset, Rejected { reason, detail, .. })) in prepared.first_rejected() {
+        if let Some(limit) = limits.get_mut(&partition) {
+            limit.1 = offset;
+        }
+        let sentence = format!(
+            "{reason} in {}/{partition} at offset {offset}: {detail}. Mend the record's cause, or set errors.policy to DeadLetter or Skip",
+            session.topic()
+        );
+        session.stand_still(partition, Problem::ErrorsStopped(sentence)).await?;
+    }
+    Ok(tokio::task::block_in_place(|| preparer.restrict(&prepared, &limits)))
+}
+
+async fn commit_part(session: &mut Session<'_>, part: &Prepared) -> Result<(), StoreError> {
+    let mut advances = part.advances();
+    if sabotaged("skip_one_record") {
+        advances.iter_mut().for_each(|advance| advance.to += i64::from(advance.records > 1));
+    }
+    let dead_letters = part.dead_letters();
+    let kept = if session.policy() == ErrorsPolicy::Skip { &[][..] } else { &dead_letters[..] };
+    let begun = Instant::now();
+    let epoch = Epoch { advances: &advances, mapped: part.mapped.as_ref(), dead_letters: kept };
+    let committed = session.store().commit(&epoch).await?;
+    let took = begun.elapsed();
+    session.advanced(&advances, committed);
+    adapt(session, part.raw.len(), took);
+
+    let metrics = session.metrics();
+    metrics.epochs.inc();
+    metrics.records.inc_by(part.raw.len() as u64);
+    metrics.bytes.inc_by(part.raw.byte_len() as u64);
+    metrics.rows.inc_by(committed.rows as u64);
+    metrics.commit_seconds.observe(took.as_secs_f64());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+    for advance in &advances {
+        if let Some(event_time) = advance.event_time {
+            metrics.freshness_seconds.observe((now - event_time).max(0) as f64 / 1_000.0);
+        }
+    }
+    for letter in &dead_letters {
+        metrics.dead_letters.with_label_values(&[letter.reason.name()]).inc();
+    }
+    tracing::debug!(
+        records = part.raw.len(),
+        rows = committed.rows,
+        milliseconds = took.as_millis() as u64,
+        "committed"
+    );
+    Ok(())
+}
+
+/// Makes epochs smaller where commits are slow: a lease must be renewed while one runs.
+fn adapt(session: &Session<'_>, records: usize, took: Duration) {
+    let limit = &session.shared().epoch_records;
+    let present = limit.load(Ordering::Relaxed);
+    if took > Duration::from_secs(2) {
+        limit.store((present / 2).max(FEWEST_RECORDS), Ordering::Relaxed);
+    } else if took < Duration::from_millis(700) && records * 10 >= present * 9 {
+        limit.store((present * 2).min(MOST_RECORDS), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,186 @@
+//! An epoch before its transaction: records read, decoded and mapped, and the positions they lead to.
+
+use millrace_connectors::{
+    RawRecords,
+    decode::{Decoder, Reason, Rejected},
+    kafka::partition_of,
+    postgres::{Advance, DeadLetter},
+};
+use millrace_contract::{Plan, plan::Output};
+use millrace_dataflow::{
+    driver::{Dataflow, Mapped, PlanError},
+    value::zone_named,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+};
+
+/// How far an epoch goes in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    pub partition: i32,
+    pub owner: i64,
+    pub from: i64,
+    pub to: i64,
+    pub lag: Option<i64>,
+}
+
+/// Turns raw records into epochs. Pure, and used by the reader's thread and by the loop alike.
+pub struct Preparer {
+    decoder: Decoder,
+    pub dataflow: Arc<Dataflow>,
+    /// Whether other partitions' workers may touch the same state, so that keys must lie where murmur2 puts them.
+    keyed_state: bool,
+    /// The number of partitions that keys are spread over.
+    partitions: AtomicI32,
+}
+
+pub struct Prepared {
+    pub ranges: Vec<Range>,
+    pub raw: RawRecords,
+    /// `None` where there is nothing to apply.
+    pub mapped: Option<Mapped>,
+    pub rejected: Vec<Rejected>,
+    /// Whether a key lies in another partition than murmur2 of the partition count says.
+    pub misplaced: bool,
+}
+
+impl Preparer {
+    pub fn new(plan: Arc<Plan>) -> Result<Preparer, PlanError> {
+        let zone = zone_named(&plan.time_zone).map_err(|_| PlanError::TimeZone(plan.time_zone.clone()))?;
+        Ok(Preparer {
+            decoder: Decoder::new(&plan.source, zone),
+            keyed_state: matches!(plan.output, Output::Aggregate { state: Some(_), .. }),
+            partitions: AtomicI32::new(0),
+            dataflow: Arc::new(Dataflow::new(plan)?),
+        })
+    }
+
+    /// The topic has this many partitions now.
+    pub fn note_partitions(&self, partitions: usize) {
+        self.partitions.store(i32::try_from(partitions).unwrap_or(i32::MAX), Ordering::Relaxed);
+    }
+
+    pub fn prepare(&self, raw: RawRecords, ranges: Vec<Range>) -> Prepared {
+        let decoded = self.decoder.decode(&raw);
+        let mut rejected = decoded.rejected;
+        let mapped = (!decoded.records.is_empty()).then(|| self.dataflow.map(&decoded.records));
+        for failed in mapped.iter().flat_map(|mapped| &mapped.rejected) {
+            let record = decoded.rows[failed.row];
+            rejected.push(Rejected { record, reason: Reason::Compute, detail: failed.detail.clone() });
+        }
+        rejected.sort_by_key(|rejected| rejected.record);
+        let partitions = self.partitions.load(Ordering::Relaxed);
+        let misplaced = self.keyed_state
+            && partitions > 0
+            && raw.iter().any(|record| record.key.is_none_or(|key| partition_of(key, partitions) != record.partition));
+        Prepared { ranges, raw, mapped, rejected, misplaced }
+    }
+
+    /// The part of an epoch that lies within `limits`: (from, to) of the partitions that stay.
+    pub fn restrict(&self, prepared: &Prepared, limits: &BTreeMap<i32, (i64, i64)>) -> Prepared {
+        let raw = prepared.raw.select(|record| {
+            limits.get(&record.partition).is_some_and(|&(from, to)| (from..to).contains(&record.offset))
+        });
+        let ranges = prepared
+            .ranges
+            .iter()
+            .filter_map(|range| {
+                let &(from, to) = limits.get(&range.partition)?;
+                Some(Range { from, to, ..range.clone() })
+            })
+            .filter(|range| range.from < range.to)
+            .collect();
+        self.prepare(raw, ranges)
+    }
+
+    /// Two epochs that one after the other do what this one does. It holds at least two records.
+    pub fn halve(&self, prepared: &Prepared) -> (Prepared, Prepared) {
+        let mut places: Vec<(i32, i64)> = prepared.raw.iter().map(|record| (record.partition, record.offset)).collect();
+        places.sort_unstable();
+        let (partition, offset) = places[places.len() / 2];
+        let split = |first: bool| -> BTreeMap<i32, (i64, i64)> {
+            prepared
+                .ranges
+                .iter()
+                .map(|range| {
+                    let middle = match range.partition.cmp(&partition) {
+                        std::cmp::Ordering::Less => range.to,
+                        std::cmp::Ordering::Equal => offset,
+                        std::cmp::Ordering::Greater => range.from,
+                    };
+                    (range.partition, if first { (range.from, middle) } else { (middle, range.to) })
+                })
+                .collect()
+        };
+        (self.restrict(prepared, &split(true)), self.restrict(prepared, &split(false)))
+    }
+}
+
+impl Prepared {
+    /// The first rejected record of each partition: (partition, offset, what is wrong with it).
+    pub fn first_rejected(&self) -> BTreeMap<i32, (i64, &Rejected)> {
+        let mut first = BTreeMap::new();
+        for rejected in &self.rejected {
+            let record = self.raw.get(rejected.record as usize);
+            let entry = first.entry(record.partition).or_insert((record.offset, rejected));
+            if record.offset < entry.0 {
+                *entry = (record.offset, rejected);
+            }
+        }
+        first
+    }
+
+    /// The rows of `progress` that it advances.
+    pub fn advances(&self) -> Vec<Advance> {
+        let mut sums: BTreeMap<i32, (i64, i64, Option<i64>)> = BTreeMap::new();
+        for record in self.raw.iter() {
+            let (records, _, newest) = sums.entry(record.partition).or_default();
+            *records += 1;
+            if record.timestamp >= 0 {
+                *newest = (*newest).max(Some(record.timestamp));
+            }
+        }
+        for rejected in &self.rejected {
+            sums.entry(self.raw.get(rejected.record as usize).partition).or_default().1 += 1;
+        }
+        let mut advances: Vec<Advance> = self
+            .ranges
+            .iter()
+            .map(|range| {
+                let (records, dead_letters, event_time) = sums.remove(&range.partition).unwrap_or_default();
+                let Range { partition, owner, from, to, lag } = range.clone();
+                Advance { partition, owner, from, to, event_time, records, dead_letters, lag }
+            })
+            .collect();
+        advances.sort_by_key(|advance| advance.partition);
+        advances
+    }
+
+    pub fn dead_letters(&self) -> Vec<DeadLetter<'_>> {
+        self.rejected
+            .iter()
+            .map(|rejected| {
+                let record = self.raw.get(rejected.record as usize);
+                DeadLetter {
+                    partition: record.partition,
+                    offset: record.offset,
+                    key: record.key,
+                    value: record.value,
+                    reason: rejected.reason,
+                    detail: &rejected.detail,
+                }
+            })
+            .collect()
+    }
+
+    /// Makes the only record a dead letter.
+    pub fn refuse(&mut self, reason: Reason, detail: String) {
+        self.mapped = None;
+        self.rejected = vec![Rejected { record: 0, reason, detail }];
+    }
+}

@@ -1,0 +1,394 @@
+//! The reader: a thread that polls Kafka, decodes and maps the next epochs while the present one commits.
+//!
+//! It holds back by not polling: at most one epoch waits in the channel, one is being made, and one commits.
+
+mod assignment;
+
+use crate::{
+    prepared::{Prepared, Preparer, Range},
+    telemetry::health::Health,
+};
+use assignment::Checked;
+use millrace_connectors::{
+    RawRecords,
+    kafka::{KafkaSource, Polled},
+    postgres::Problem,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc::{Sender, UnboundedSender, error::TrySendError};
+
+/// Epochs are at least this far apart while the input is idle.
+const APART: Duration = Duration::from_millis(20);
+/// Bytes of raw records in one epoch.
+const EPOCH_BYTES: usize = 4 << 20;
+/// Records that come after the topic was last known to be the right one for longer than this wait until it is again.
+const TRUSTED_FOR: Duration = Duration::from_millis(100);
+/// While nothing comes, the topic is looked at this often.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A partition to be read, and what it must still be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    pub partition: i32,
+    pub owner: i64,
+    pub position: i64,
+    pub topic_id: String,
+    pub cluster_id: String,
+}
+
+#[derive(Debug)]
+pub enum Command {
+    Read(Vec<Assignment>),
+    Stop(Vec<i32>),
+    StopAll,
+    /// Positions for the consumer group of this name.
+    Mirror {
+        group: String,
+        positions: Vec<(i32, i64)>,
+    },
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// The topic is the right one, and its records come from now on.
+    Reading { partition: i32, owner: i64 },
+    /// The partition is not read.
+    Problem { partition: i32, owner: i64, problem: Problem },
+}
+
+/// What the reader and the loop both look at.
+pub struct Shared {
+    /// Records in one epoch: fewer when commits are slow.
+    pub epoch_records: AtomicUsize,
+    /// Lag of each partition from the position read, not from the one committed.
+    pub stable: Mutex<BTreeMap<i32, i64>>,
+}
+
+/// What the reader is made of.
+pub struct Reader {
+    pub source: KafkaSource,
+    pub preparer: Arc<Preparer>,
+    pub topic: String,
+    pub commands: Receiver<Command>,
+    pub prepared: Sender<Prepared>,
+    pub events: UnboundedSender<Event>,
+    pub shared: Arc<Shared>,
+    pub health: Arc<Health>,
+}
+
+struct Reading {
+    assignment: Assignment,
+    /// Where the epoch under construction begins.
+    from: i64,
+    /// Up to where it goes.
+    to: i64,
+}
+
+struct Waiting {
+    assignment: Assignment,
+    tries: u32,
+}
+
+struct Turning {
+    reader: Reader,
+    reading: BTreeMap<i32, Reading>,
+    waiting: Vec<Waiting>,
+    next_try: Instant,
+    pending: RawRecords,
+    sent: Instant,
+    /// When the topic's identity was last asked for and found right.
+    trusted: Option<Instant>,
+    looked: Instant,
+}
+
+impl Reader {
+    /// Turns until the loop is gone.
+    pub fn run(self) {
+        let health = self.health.clone();
+        let now = Instant::now();
+        let mut turning = Turning {
+            reader: self,
+            reading: BTreeMap::new(),
+            waiting: Vec::new(),
+            next_try: now,
+            pending: RawRecords::default(),
+            sent: now,
+            trusted: None,
+            looked: now,
+        };
+        while turning.turn().is_some() {}
+        health.reader_ended.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Turning {
+    /// One turn; `None`: the loop is gone.
+    fn turn(&mut self) -> Option<()> {
+        self.obey()?;
+        self.try_waiting();
+        self.look();
+        self.poll();
+        if self.due() {
+            self.dispatch()?;
+        }
+        Some(())
+    }
+
+    fn obey(&mut self) -> Option<()> {
+        loop {
+            let command = match self.reader.commands.try_recv() {
+                Ok(command) => command,
+                Err(TryRecvError::Empty) => return Some(()),
+                Err(TryRecvError::Disconnected) => return None,
+            };
+            match command {
+                Command::Read(assignments) => {
+                    let partitions: Vec<i32> = assignments.iter().map(|assignment| assignment.partition).collect();
+                    self.stop(&partitions);
+                    self.waiting.extend(assignments.into_iter().map(|assignment| Waiting { assignment, tries: 0 }));
+                    self.next_try = Instant::now();
+                }
+                Command::Stop(partitions) => self.stop(&partitions),
+                Command::StopAll => {
+                    let partitions: Vec<i32> = self.reading.keys().copied().collect();
+                    self.stop(&partitions);
+                    self.waiting.clear();
+                }
+                Command::Mirror { group, positions } => {
+                    if let Err(error) = self.reader.source.mirror(&group, &positions) {
+                        tracing::warn!(group, error, "positions not written to the consumer group");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads these partitions no more, and forgets what was read of them.
+    fn stop(&mut self, partitions: &[i32]) {
+        self.waiting.retain(|waiting| !partitions.contains(&waiting.assignment.partition));
+        let read: Vec<i32> =
+            partitions.iter().copied().filter(|partition| self.reading.remove(partition).is_some()).collect();
+        if read.is_empty() {
+            return;
+        }
+        if let Err(error) = self.reader.source.unassign(&read) {
+            tracing::warn!(%error, ?read, "partitions not given up at the client");
+        }
+        if !self.pending.is_empty() {
+            self.pending = self.pending.select(|record| !read.contains(&record.partition));
+        }
+    }
+
+    /// Checks and assigns what waits, once a second.
+    fn try_waiting(&mut self) {
+        if self.waiting.is_empty() || Instant::now() < self.next_try {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        for Waiting { assignment, tries } in waiting {
+            let checked = assignment::check(&self.reader.source, &self.reader.topic, &assignment, tries, TIMEOUT);
+            self.reader.health.kafka.store(!matches!(checked, Checked::Unreachable(_)), Ordering::Relaxed);
+            match checked {
+                Checked::Right { partitions } => {
+                    self.reader.preparer.note_partitions(partitions);
+                    self.start(assignment);
+                }
+                Checked::Wrong(problem) => self.report(&assignment, problem),
+                Checked::NotYet => self.waiting.push(Waiting { assignment, tries: tries + 1 }),
+                Checked::Unreachable(error) => {
+                    tracing::info!(error, partition = assignment.partition, "waiting for kafka");
+                    self.waiting.push(Waiting { assignment, tries });
+                }
+            }
+        }
+        self.next_try = Instant::now() + Duration::from_secs(1);
+    }
+
+    fn start(&mut self, assignment: Assignment) {
+        let Assignment { partition, owner, position, .. } = assignment;
+        if let Err(error) = self.reader.source.assign(&[(partition, position)]) {
+            tracing::warn!(%error, partition, "partition not assigned at the client");
+            self.waiting.push(Waiting { assignment, tries: 0 });
+            return;
+        }
+        self.trusted = Some(Instant::now());
+        self.reading.insert(partition, Reading { assignment, from: position, to: position });
+        self.send(Event::Reading { partition, owner });
+    }
+
+    fn report(&self, assignment: &Assignment, problem: Problem) {
+        self.send(Event::Problem { partition: assignment.partition, owner: assignment.owner, problem });
+    }
+
+    fn send(&self, event: Event) {
+        // The loop is gone: the next turn ends.
+        let _ = self.reader.events.send(event);
+    }
+
+    /// Looks at the topic while nothing comes, and shows what the brokers say of the log's end.
+    fn look(&mut self) {
+        if self.looked.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        self.looked = Instant::now();
+        let mut stable = self.reader.shared.stable.lock().unwrap_or_else(PoisonError::into_inner);
+        *stable = self
+            .reading
+            .keys()
+            .filter_map(|&partition| Some((partition, self.reader.source.stable(partition)?)))
+            .collect();
+        drop(stable);
+        if !self.reading.is_empty() && self.trusted.is_none_or(|at| at.elapsed() > LOOKED_AT_EVERY) {
+            self.trust();
+        }
+    }
+
+    /// Asks whether the topic is still the right one. False: it is not, or nobody says.
+    fn trust(&mut self) -> bool {
+        let Some(reading) = self.reading.values().next() else { return true };
+        let asked = Instant::now();
+        match assignment::identify(&self.reader.source, &self.reader.topic, &reading.assignment, TIMEOUT) {
+            Checked::Right { partitions } => {
+                self.reader.preparer.note_partitions(partitions);
+                self.reader.health.kafka.store(true, Ordering::Relaxed);
+                self.trusted = Some(asked);
+                true
+            }
+            Checked::Wrong(problem) => {
+                let partitions: Vec<i32> = self.reading.keys().copied().collect();
+                for reading in self.reading.values() {
+                    self.report(&reading.assignment, problem.clone());
+                }
+                self.stop(&partitions);
+                false
+            }
+            Checked::NotYet => {
+                // No such topic: assigned again, so that it is asked for some more times.
+                let assignments: Vec<Assignment> = self.reading.values().map(|reading| reading.restart()).collect();
+                self.wait_for(assignments);
+                false
+            }
+            Checked::Unreachable(error) => {
+                tracing::info!(error, "kafka does not say which topic this is");
+                self.reader.health.kafka.store(false, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    fn wait_for(&mut self, assignments: Vec<Assignment>) {
+        let partitions: Vec<i32> = assignments.iter().map(|assignment| assignment.partition).collect();
+        self.stop(&partitions);
+        self.waiting.extend(assignments.into_iter().map(|assignment| Waiting { assignment, tries: 0 }));
+    }
+
+    fn full(&self) -> bool {
+        self.pending.len() >= self.reader.shared.epoch_records.load(Ordering::Relaxed)
+            || self.pending.byte_len() >= EPOCH_BYTES
+    }
+
+    fn moved(&self) -> bool {
+        !self.pending.is_empty() || self.reading.values().any(|reading| reading.to > reading.from)
+    }
+
+    /// Takes what the client has, for at most as long as an epoch may wait.
+    fn poll(&mut self) {
+        let mut wait = if self.moved() { APART.saturating_sub(self.sent.elapsed()) } else { APART };
+        for turn in 0..4_096 {
+            if self.full() {
+                return;
+            }
+            match self.reader.source.poll(wait, &mut self.pending) {
+                Polled::Record { partition, offset } => {
+                    match self.reading.get_mut(&partition) {
+                        Some(reading) if offset >= reading.to => reading.to = offset + 1,
+                        _ => self.pending.pop(),
+                    }
+                    wait = Duration::ZERO;
+                    if turn % 256 == 255 && self.sent.elapsed() > APART {
+                        return;
+                    }
+                }
+                Polled::End { partition, offset } => {
+                    if let Some(reading) = self.reading.get_mut(&partition) {
+                        reading.to = reading.to.max(offset);
+                    }
+                }
+                Polled::OutOfRange { partition } => {
+                    if let Some(reading) = self.reading.get(&partition) {
+                        let assignment = reading.restart();
+                        self.wait_for(vec![assignment]);
+                    }
+                }
+                Polled::Trouble(text) => {
+                    tracing::info!(text, "kafka");
+                    self.trusted = None;
+                }
+                Polled::Other => {}
+                Polled::Nothing => return,
+            }
+        }
+    }
+
+    fn due(&self) -> bool {
+        self.full() || self.moved() && self.sent.elapsed() >= APART && self.reader.prepared.capacity() > 0
+    }
+
+    /// Sends what was read on its way.
+    fn dispatch(&mut self) -> Option<()> {
+        if self.trusted.is_none_or(|at| at.elapsed() > TRUSTED_FOR) && !self.trust() {
+            if !self.reading.is_empty() {
+                // What was read waits until somebody says that it is of the right topic.
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            return Some(());
+        }
+        let ranges: Vec<Range> = self
+            .reading
+            .values()
+            .filter(|reading| reading.to > reading.from)
+            .map(|reading| Range {
+                partition: reading.assignment.partition,
+                owner: reading.assignment.owner,
+                from: reading.from,
+                to: reading.to,
+                lag: self.reader.source.stable(reading.assignment.partition).map(|end| (end - reading.to).max(0)),
+            })
+            .collect();
+        for reading in self.reading.values_mut() {
+            reading.from = reading.to;
+        }
+        let raw = std::mem::take(&mut self.pending);
+        self.sent = Instant::now();
+        let mut prepared = self.reader.preparer.prepare(raw, ranges);
+        loop {
+            match self.reader.prepared.try_send(prepared) {
+                Ok(()) => return Some(()),
+                Err(TrySendError::Closed(_)) => return None,
+                Err(TrySendError::Full(back)) => {
+                    prepared = back;
+                    // Commands come through while an epoch waits for its turn. A partition that was stopped meanwhile
+                    // has another owner from now on, and the loop leaves its part of the epoch out.
+                    self.obey()?;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+    }
+}
+
+impl Reading {
+    /// What must be read again after everything read but not yet sent on was forgotten.
+    fn restart(&self) -> Assignment {
+        Assignment { position: self.from, ..self.assignment.clone() }
+    }
+}
