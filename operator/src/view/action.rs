@@ -1,0 +1,307 @@
+//! What the planner asks the world to do: each is idempotent or a compare-and-swap, and safe to repeat.
+
+use super::{
+    name::{Revision, Target},
+    trouble::Trouble,
+};
+use std::{collections::BTreeMap, fmt};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    AddFinalizer,
+    CreateTopic {
+        topic: String,
+        partitions: i32,
+        replicas: i32,
+        config: BTreeMap<String, String>,
+    },
+    GrowTopic {
+        topic: String,
+        from: i32,
+        to: i32,
+    },
+    ConfigureTopic {
+        topic: String,
+        config: BTreeMap<String, String>,
+    },
+    /// Brings the catalog to this program's version; changes nothing in a newer one.
+    MigrateCatalog,
+    /// Makes the view's row, or takes over one that belongs to `from`.
+    ClaimView {
+        target: Target,
+        from: Owner,
+    },
+    /// Makes the Secret of the workers, and gives their role the Secret's password.
+    ApplyLogin(Login),
+    CreateRevision(Box<NewRevision>),
+    /// A retired revision is built on.
+    ReopenRevision {
+        revision: Revision,
+    },
+    SetErrors {
+        revision: Revision,
+        policy: String,
+        stop_above: Option<i32>,
+    },
+    AddPartitions {
+        revision: Revision,
+        starts: Vec<Start>,
+    },
+    CreateIndex {
+        revision: Revision,
+        columns: Vec<String>,
+    },
+    ApplyDeployment {
+        name: String,
+        revision: Revision,
+        replicas: i32,
+        manifest: Box<serde_json::Value>,
+    },
+    DeleteDeployment {
+        name: String,
+        uid: String,
+        resource_version: String,
+    },
+    /// Makes the target and shows the first revision in it.
+    ShowFirst {
+        revision: Revision,
+        target: Target,
+        sql: String,
+    },
+    /// Replaces what the target shows. Only while `live` is live and what is shown is `expected`.
+    Show {
+        live: Revision,
+        expected: String,
+        shown: String,
+        sql: String,
+    },
+    /// `UPDATE live_revision`, when `next` is at or past `live` in every partition that both read.
+    CutOver {
+        live: Revision,
+        next: Revision,
+    },
+    /// Nobody commits to the live revision any more, so that the next one passes it.
+    FenceLive {
+        live: Revision,
+        next: Revision,
+    },
+    /// The live revision's workers go on.
+    UnfenceLive {
+        live: Revision,
+    },
+    GrantReaders {
+        target: Target,
+        readers: Vec<String>,
+    },
+    Abandon {
+        revision: Revision,
+        trouble: Trouble,
+    },
+    /// Drops a revision that is neither live nor shown.
+    DropRevision {
+        revision: Revision,
+    },
+    /// Leaves a view without owner: its data stays.
+    ReleaseView,
+    /// Drops the view, its revisions and its role.
+    DeleteView,
+    RemoveFinalizer {
+        left_behind: Option<String>,
+    },
+}
+
+/// Whom a view's row belongs to before it is claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// There is no row.
+    NoRow,
+    /// A retained view that nobody owns.
+    Nobody,
+    /// The resource with this uid, which is gone and runs no workers.
+    Gone(String),
+}
+
+/// What the Secret of the workers holds besides the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub address: super::observed::PostgresAddress,
+    pub kafka_ca: Option<String>,
+    pub catalog_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRevision {
+    pub revision: Revision,
+    pub spec_hash: String,
+    /// The plan as it is stored.
+    pub plan: String,
+    pub plan_format: i32,
+    /// The statements that make the revision's tables in its schema.
+    pub tables: Vec<String>,
+    pub errors_policy: String,
+    pub errors_stop_above: Option<i32>,
+    pub worker_image: String,
+    pub kafka_cluster_id: String,
+    pub starts: Vec<Start>,
+    /// The view's count of replays before and after.
+    pub replay_count: (u32, u32),
+    /// The replay that asked for it.
+    pub replay: Option<String>,
+}
+
+/// Where a revision starts in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    pub topic: String,
+    pub partition: i32,
+    pub topic_id: String,
+    pub kafka_cluster_id: String,
+    pub offset: i64,
+}
+
+impl Action {
+    /// What an event says of it once it is done; none for what nobody needs to hear.
+    pub fn event(&self) -> Option<Event> {
+        let (reason, message) = match self {
+            Action::CreateTopic { topic, partitions, replicas, .. } => {
+                ("TopicCreated", format!("topic {topic} was made with {partitions} partitions and {replicas} replicas"))
+            }
+            Action::GrowTopic { topic, from, to } => (
+                "TopicGrown",
+                format!(
+                    "topic {topic} was grown from {from} to {to} partitions: new records of a key may go to another \
+                     partition than its old ones, so their order is by timestamp where it was by offset"
+                ),
+            ),
+            Action::ConfigureTopic { topic, config } => {
+                ("TopicConfigured", format!("topic {topic} was given {}", pairs(config)))
+            }
+            Action::ClaimView { target, from: Owner::Nobody | Owner::Gone(_) } => {
+                ("Adopted", format!("{target} was retained and is kept up to date again"))
+            }
+            Action::CreateRevision(new) => (
+                "RevisionCreated",
+                match &new.replay {
+                    Some(id) => format!("revision {} is built for the replay {id}", new.revision),
+                    None => format!("revision {} is built", new.revision),
+                },
+            ),
+            Action::ReopenRevision { revision } => {
+                ("RevisionReopened", format!("revision {revision} was live before and catches up again"))
+            }
+            Action::AddPartitions { revision, starts } => (
+                "PartitionsAdded",
+                format!(
+                    "revision {revision} reads {} more: {}; a key's newer records may be in another partition than its \
+                     older ones, the higher timestamp wins between them",
+                    if starts.len() == 1 { "partition" } else { "partitions" },
+                    starts
+                        .iter()
+                        .map(|start| format!("{}/{}", start.topic, start.partition))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            ),
+            Action::ApplyDeployment { name, replicas, .. } => {
+                ("WorkersApplied", format!("deployment {name} has {replicas} workers"))
+            }
+            Action::ShowFirst { revision, target, .. } => ("Live", format!("{target} shows revision {revision}")),
+            Action::CutOver { live, next } => {
+                ("CutOver", format!("revision {next} is live; readers saw {live} until now"))
+            }
+            Action::FenceLive { live, next } => {
+                ("LiveFenced", format!("revision {live} stands still until {next} passes it"))
+            }
+            Action::UnfenceLive { live } => ("LiveUnfenced", format!("revision {live} is kept up to date again")),
+            Action::Abandon { revision, trouble } => {
+                return Some(Event {
+                    warning: trouble.reason != millrace_crds::Reason::Superseded,
+                    reason: "RevisionAbandoned",
+                    message: format!("revision {revision} was abandoned: {}", trouble.message),
+                });
+            }
+            Action::DropRevision { revision } => ("RevisionDropped", format!("revision {revision} was dropped")),
+            Action::RemoveFinalizer { left_behind: Some(left) } => {
+                return Some(Event { warning: true, reason: "LeftBehind", message: left.clone() });
+            }
+            Action::AddFinalizer
+            | Action::MigrateCatalog
+            | Action::ClaimView { from: Owner::NoRow, .. }
+            | Action::ApplyLogin(_)
+            | Action::SetErrors { .. }
+            | Action::CreateIndex { .. }
+            | Action::DeleteDeployment { .. }
+            | Action::Show { .. }
+            | Action::GrantReaders { .. }
+            | Action::ReleaseView
+            | Action::DeleteView
+            | Action::RemoveFinalizer { left_behind: None } => return None,
+        };
+        Some(Event { warning: false, reason, message })
+    }
+}
+
+/// Something that a person reads in `kubectl describe`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub warning: bool,
+    pub reason: &'static str,
+    pub message: String,
+}
+
+fn pairs(config: &BTreeMap<String, String>) -> String {
+    config.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// One line, for logs and for tests of plans.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::AddFinalizer => write!(f, "add finalizer"),
+            Action::CreateTopic { topic, partitions, replicas, config } => {
+                write!(f, "create topic {topic} partitions={partitions} replicas={replicas} {{{}}}", pairs(config))
+            }
+            Action::GrowTopic { topic, from, to } => write!(f, "grow topic {topic} from {from} to {to}"),
+            Action::ConfigureTopic { topic, config } => write!(f, "configure topic {topic} {{{}}}", pairs(config)),
+            Action::MigrateCatalog => write!(f, "migrate catalog"),
+            Action::ClaimView { target, from } => write!(f, "claim view {target} from {from:?}"),
+            Action::ApplyLogin(login) => write!(f, "apply login for {}:{}", login.address.host, login.address.port),
+            Action::CreateRevision(new) => {
+                let (from, to) = new.replay_count;
+                write!(f, "create revision {} replays {from}->{to}", new.revision)?;
+                if let Some(id) = &new.replay {
+                    write!(f, " for replay {id}")?;
+                }
+                new.starts
+                    .iter()
+                    .try_for_each(|start| write!(f, " {}/{}@{}", start.topic, start.partition, start.offset))
+            }
+            Action::ReopenRevision { revision } => write!(f, "reopen revision {revision}"),
+            Action::SetErrors { revision, policy, stop_above } => {
+                write!(f, "set errors of {revision} to {policy} {stop_above:?}")
+            }
+            Action::AddPartitions { revision, starts } => {
+                write!(f, "add partitions to {revision}")?;
+                starts.iter().try_for_each(|start| write!(f, " {}/{}@{}", start.topic, start.partition, start.offset))
+            }
+            Action::CreateIndex { revision, columns } => {
+                write!(f, "create index on {revision} ({})", columns.join(", "))
+            }
+            Action::ApplyDeployment { name, replicas, .. } => write!(f, "apply deployment {name} replicas={replicas}"),
+            Action::DeleteDeployment { name, .. } => write!(f, "delete deployment {name}"),
+            Action::ShowFirst { revision, target, .. } => write!(f, "show first {revision} in {target}"),
+            Action::Show { expected, shown, .. } => write!(f, "show {shown} instead of {expected}"),
+            Action::CutOver { live, next } => write!(f, "cut over from {live} to {next}"),
+            Action::FenceLive { live, next } => write!(f, "fence {live} for {next}"),
+            Action::UnfenceLive { live } => write!(f, "unfence {live}"),
+            Action::GrantReaders { target, readers } => write!(f, "grant {target} to {}", readers.join(", ")),
+            Action::Abandon { revision, trouble } => write!(f, "abandon {revision}: {}", trouble.reason),
+            Action::DropRevision { revision } => write!(f, "drop revision {revision}"),
+            Action::ReleaseView => write!(f, "release view"),
+            Action::DeleteView => write!(f, "delete view"),
+            Action::RemoveFinalizer { left_behind } => {
+                write!(f, "remove finalizer{}", if left_behind.is_some() { ", leaving things behind" } else { "" })
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Building: the revision that the resource asks for is made, or an old one of the same name is built on.
+
+use super::{
+    action::{Action, NewRevision, Start},
+    desired::TopicWish,
+    known::Known,
+    name::Revision,
+    observed::{Kafka, RevisionRow},
+    plan::{Goal, Plan, Rollout, Sight},
+    shown::lost_columns,
+    topics::{check_identity, worker_problem},
+    trouble::Trouble,
+};
+use millrace_contract::revision::RevisionState;
+use millrace_crds::{Reason, RolloutPhase};
+use std::time::Duration;
+
+/// Makes the goal's revision, when it is not there and nothing speaks against it.
+pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
+    let Sight { desired, view, .. } = sight;
+    if view.live.as_ref() == Some(&goal.revision) {
+        plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Steady });
+        return;
+    }
+    plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Building });
+    if desired.suspended {
+        return;
+    }
+    for name in superseded(sight, &goal.revision) {
+        let trouble = Trouble::rollout(
+            Reason::Superseded,
+            format!("revision {} was asked for before {name} was live", goal.revision),
+        );
+        plan.actions.push(Action::Abandon { revision: name.clone(), trouble });
+    }
+    if let Some(row) = view.revisions.get(&goal.revision) {
+        match row.state {
+            RevisionState::Open => {
+                // There is nothing to protect before the first revision is live: it goes on.
+                if view.live.is_some() {
+                    abandon_when_hopeless(plan, sight, goal, row);
+                }
+            }
+            RevisionState::Retired | RevisionState::Fenced => reopen(plan, sight, goal, row),
+            RevisionState::Abandoned => plan.troubles.push(why_abandoned(goal, row)),
+        }
+        return;
+    }
+    match new_revision(sight, goal) {
+        Ok(new) => plan.actions.push(Action::CreateRevision(Box::new(new))),
+        Err(NotYet::Waiting(what)) => plan.wait(what, Duration::from_secs(2)),
+        Err(NotYet::Held(trouble)) => {
+            plan.wait(trouble.message.clone(), Duration::from_secs(30));
+            if !plan.troubles.contains(&trouble) {
+                plan.troubles.push(trouble);
+            }
+        }
+    }
+}
+
+/// Revisions that are built although another is asked for now.
+fn superseded<'a>(sight: Sight<'a>, goal: &'a Revision) -> impl Iterator<Item = &'a Revision> {
+    let live = sight.view.live.as_ref();
+    let open = sight.view.revisions.iter().filter(|(_, row)| row.state == RevisionState::Open).map(|(name, _)| name);
+    open.filter(move |name| *name != goal && Some(*name) != live)
+}
+
+fn abandon_when_hopeless(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
+    let age = sight.now.since(row.created_at);
+    let trouble = if age > sight.desired.timeout {
+        Some(Trouble::rollout(
+            Reason::RolloutTimedOut,
+            format!(
+                "revision {} was not live {} s after it was begun (rollout.timeout is {} s); the live one stays; ask for \
+                 a replay (spec.replay with a new id) to try again",
+                goal.revision,
+                age.as_secs(),
+                sight.desired.timeout.as_secs()
+            ),
+        ))
+    } else {
+        let identity = sight.kafka().map_or(Ok(()), |kafka| check_identity(row, kafka));
+        identity.err().or_else(|| worker_problem(row).filter(|problem| !problem.heals()))
+    };
+    if let Some(trouble) = trouble {
+        plan.actions.push(Action::Abandon { revision: goal.revision.clone(), trouble });
+    }
+}
+
+/// Builds on a revision that was live before, unless what it has not read is gone: then it is made anew.
+fn reopen(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
+    let Some(kafka) = sight.kafka() else { return plan.wait("Kafka", Duration::from_secs(5)) };
+    if check_identity(row, kafka).is_ok() && row.plan.is_ok() {
+        plan.actions.push(Action::ReopenRevision { revision: goal.revision.clone() });
+    } else if sight.view.shown.shows(&goal.revision) || sight.view.old_snapshots {
+        plan.wait("readers that still see the revision", Duration::from_secs(1));
+    } else {
+        plan.actions.push(Action::DropRevision { revision: goal.revision.clone() });
+    }
+}
+
+fn why_abandoned(goal: &Goal<'_>, row: &RevisionRow) -> Trouble {
+    let text = row.reason.as_deref().unwrap_or("RolloutTimedOut: it was abandoned");
+    let (word, sentence) = text.split_once(": ").unwrap_or(("", text));
+    let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == word).unwrap_or(Reason::RolloutTimedOut);
+    Trouble::rollout(reason, format!("revision {} was abandoned: {sentence}", goal.revision))
+}
+
+enum NotYet {
+    Waiting(String),
+    Held(Trouble),
+}
+
+fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet> {
+    let Sight { desired, observed, catalog, view, .. } = sight;
+    let lost = lost_columns(&catalog.target_columns, &goal.query.plan);
+    if view.live.is_some() && !lost.is_empty() {
+        return Err(NotYet::Held(Trouble::rollout(
+            Reason::BreakingChange,
+            format!(
+                "readers of {} would lose columns: {}; keep them in the query with their types, or make another \
+                 MaterializedView",
+                desired.target,
+                lost.join(", ")
+            ),
+        )));
+    }
+    let unknown =
+        |index: &&Vec<String>| index.iter().any(|name| !goal.query.columns.iter().any(|(column, _)| column == name));
+    if let Some(index) = desired.indexes.iter().find(unknown) {
+        return Err(NotYet::Held(Trouble::sink(
+            Reason::InvalidSpec,
+            format!(
+                "target.indexes has ({}), but the query's columns are {}; write columns of the query",
+                index.join(", "),
+                goal.query.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+            ),
+        )));
+    }
+    if let Known::Unknown(trouble) = &observed.children {
+        return Err(NotYet::Waiting(trouble.message.clone()));
+    }
+    let kafka = match &observed.kafka {
+        Known::Present(kafka) => kafka,
+        Known::Unknown(trouble) => return Err(NotYet::Waiting(trouble.message.clone())),
+        Known::Absent => return Err(NotYet::Waiting("Kafka".into())),
+    };
+    if observed.kafka_address.present().is_some_and(|kafka| kafka.login) && desired.identity.kafka_secret.is_none() {
+        return Err(NotYet::Waiting("a login to Kafka".into()));
+    }
+    let starts = starts(&desired.topics, kafka)?;
+    // A replay reads what the live revision has read, or its result would be another than that of the same query.
+    if let Some((_, live)) = sight.live() {
+        retention_keeps(live, &starts)?;
+    }
+    let plan = &goal.query.plan;
+    let schema = desired.identity.name.schema(&goal.revision);
+    Ok(NewRevision {
+        revision: goal.revision.clone(),
+        spec_hash: goal.query.spec_hash(),
+        plan: plan.to_json(),
+        plan_format: i32::try_from(plan.format).unwrap_or(i32::MAX),
+        tables: plan.tables.iter().flat_map(|table| table.create(&schema)).collect(),
+        errors_policy: desired.errors.policy.to_owned(),
+        errors_stop_above: desired.errors.stop_above,
+        worker_image: desired.image.name.clone(),
+        kafka_cluster_id: kafka.cluster_id.clone(),
+        starts,
+        replay_count: (view.replay_count, goal.replay_count),
+        replay: goal.replay.clone(),
+    })
+}
+
+/// Where a revision that reads everything starts; refused while a topic is not there.
+fn starts(topics: &[TopicWish], kafka: &Kafka) -> Result<Vec<Start>, NotYet> {
+    let mut starts: Vec<Start> = Vec::new();
+    for wish in topics {
+        let Some(topic) = kafka.topic(&wish.topic).filter(|topic| !topic.partitions.is_empty()) else {
+            return Err(NotYet::Waiting(format!("topic {}", wish.topic)));
+        };
+        if wish.ensure.as_ref().is_some_and(|ensure| (topic.partitions.len() as i64) < i64::from(ensure.partitions)) {
+            return Err(NotYet::Waiting(format!("the partitions of topic {}", wish.topic)));
+        }
+        for (&partition, offsets) in &topic.partitions {
+            let start = Start {
+                topic: wish.topic.clone(),
+                partition,
+                topic_id: topic.id.clone(),
+                kafka_cluster_id: kafka.cluster_id.clone(),
+                offset: offsets.earliest,
+            };
+            if !starts.contains(&start) {
+                starts.push(start);
+            }
+        }
+    }
+    starts.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+    Ok(starts)
+}
+
+fn retention_keeps(live: &RevisionRow, starts: &[Start]) -> Result<(), NotYet> {
+    for start in starts {
+        let Some(task) = live.task(&start.topic, start.partition).filter(|task| task.topic_id == start.topic_id) else {
+            continue;
+        };
+        if start.offset > task.start_offset && task.next_offset > task.start_offset {
+            return Err(NotYet::Held(Trouble::rollout(
+                Reason::RetentionCutsReplay,
+                format!(
+                    "topic {} partition {} begins at offset {} now, the live revision was built from offset {}: a new \
+                     revision would lack those records, so the live one stays",
+                    start.topic, start.partition, start.offset, task.start_offset
+                ),
+            )));
+        }
+    }
+    Ok(())
+}

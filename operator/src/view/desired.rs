@@ -1,0 +1,134 @@
+//! What a resource asks for, parsed into types that cannot be wrong.
+
+use super::{
+    moment::Moment,
+    name::{Revision, Target, ViewName},
+    trouble::Trouble,
+};
+use millrace_contract::{Plan, Source, revision::revision_name};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// One MaterializedView, understood.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    pub identity: Identity,
+    pub generation: i64,
+    /// The resource has the finalizer of this operator.
+    pub finalizer: bool,
+    pub deletion: Option<Deletion>,
+    /// The annotation that pauses reconciling is set.
+    pub paused: bool,
+    pub suspended: bool,
+    /// What the query compiled to, or why it did not.
+    pub query: Result<Query, Trouble>,
+    /// What the operator's configuration forbids, if anything.
+    pub allowed: Result<(), Trouble>,
+    pub topics: Vec<TopicWish>,
+    pub target: Target,
+    pub indexes: Vec<Vec<String>>,
+    pub readers: Vec<String>,
+    pub errors: Errors,
+    pub workers: Workers,
+    pub replay: Option<String>,
+    /// Replay ids that the status remembers: they act no more, even when the catalog is gone.
+    pub remembered_replays: Vec<String>,
+    pub timeout: Duration,
+    pub retain_previous: Duration,
+    pub deletion_policy: DeletionPolicy,
+    pub image: Image,
+}
+
+/// What the world needs to find a view's things.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    pub name: ViewName,
+    pub uid: String,
+    /// The Secret with the view's own Kafka, instead of the operator's.
+    pub kafka_secret: Option<String>,
+    /// The Secret with the view's own Postgres, instead of the operator's.
+    pub postgres_secret: Option<String>,
+}
+
+/// A resource that is being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deletion {
+    /// When cleaning up failed first, by the status.
+    pub blocked_since: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletionPolicy {
+    Retain,
+    Delete,
+}
+
+/// A query that compiled.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Printed from the syntax tree: white space and case of keywords do not matter.
+    pub canonical: String,
+    pub sources: Vec<Source>,
+    /// Name and type name of each result column.
+    pub columns: Vec<(String, String)>,
+    pub plan: Arc<Plan>,
+}
+
+impl Query {
+    /// The name of the revision that this query builds after `replay_count` replays.
+    pub fn revision(&self, replay_count: u32) -> Revision {
+        Revision(revision_name(&self.canonical, &self.sources, &self.columns, &self.plan.time_zone, replay_count))
+    }
+
+    /// A digest of all that the revision's name depends on but the replays.
+    pub fn spec_hash(&self) -> String {
+        revision_name(&self.canonical, &self.sources, &self.columns, &self.plan.time_zone, 0)
+    }
+}
+
+/// A topic that the view reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicWish {
+    pub topic: String,
+    pub ensure: Option<EnsureTopic>,
+}
+
+/// How a topic must be at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnsureTopic {
+    pub partitions: i32,
+    pub replicas: i32,
+    pub config: BTreeMap<String, String>,
+}
+
+/// What becomes of records that cannot be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Errors {
+    /// `DeadLetter`, `Skip` or `Stop`.
+    pub policy: &'static str,
+    /// Dead letters per 10,000 records above which the view stops.
+    pub stop_above: Option<i32>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workers {
+    pub count: WorkerCount,
+    /// The `resources` of the container, as the API server takes them.
+    pub resources: serde_json::Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerCount {
+    /// One a partition.
+    Auto {
+        min: i32,
+        max: i32,
+    },
+    Fixed(i32),
+}
+
+/// The image that workers run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    pub name: String,
+    pub pull_policy: String,
+}

@@ -1,0 +1,227 @@
+//! What was seen of a view's world in one look: Kafka first, then Postgres, then the cluster.
+//!
+//! Kafka's end offsets are read before Postgres's positions, so a revision that keeps up is seen at or past them.
+
+use super::{
+    known::Known,
+    moment::Moment,
+    name::{Revision, Target},
+    shown::Shown,
+    trouble::Trouble,
+};
+use millrace_contract::{Plan, revision::RevisionState};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// What is configured, or in the view's own Secret; never `Absent`.
+    pub kafka_address: Known<KafkaAddress>,
+    /// Never `Absent`.
+    pub kafka: Known<Kafka>,
+    /// `Absent`: the database has no catalog.
+    pub catalog: Known<Catalog>,
+    /// Never `Absent`.
+    pub children: Known<Children>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kafka {
+    pub cluster_id: String,
+    pub by_topic: BTreeMap<String, Known<Topic>>,
+}
+
+impl Kafka {
+    pub fn topic(&self, name: &str) -> Option<&Topic> {
+        self.by_topic.get(name)?.present()
+    }
+
+    /// The topics that are there.
+    pub fn topics(&self) -> impl Iterator<Item = (&str, &Topic)> {
+        self.by_topic.iter().filter_map(|(name, topic)| Some((name.as_str(), topic.present()?)))
+    }
+}
+
+/// How workers reach Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaAddress {
+    pub bootstrap_servers: String,
+    pub security_protocol: String,
+    /// A user and a password are needed: only a Secret of the view's own namespace can hold them.
+    pub login: bool,
+    pub ca: Option<String>,
+    /// Changes whenever anything of the connection changes.
+    pub digest: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    pub id: String,
+    pub partitions: BTreeMap<i32, Offsets>,
+    /// The settings that the resource names, as they are.
+    pub config: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offsets {
+    pub earliest: i64,
+    /// The last stable offset.
+    pub end: i64,
+}
+
+/// The catalog, as far as it is about one view.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    pub version: i32,
+    pub id: String,
+    pub address: PostgresAddress,
+    pub target: TargetState,
+    /// Columns (name and type name) of the relation that readers query; empty while there is none.
+    pub target_columns: Vec<(String, String)>,
+    /// The readers that may select from the target.
+    pub granted_readers: BTreeSet<String>,
+    /// Readers that are no roles.
+    pub missing_readers: BTreeSet<String>,
+    pub view: Option<ViewRow>,
+}
+
+/// How workers reach Postgres; the user and the password are in the view's own Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresAddress {
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    pub ssl_mode: String,
+    pub ca: Option<String>,
+}
+
+/// What has the name that readers query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetState {
+    Free,
+    /// The view that this operator made for this resource.
+    Ours,
+    /// A relation that Millrace did not make: its kind, as in "table".
+    Foreign(String),
+    /// The result of another resource.
+    OfView(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct ViewRow {
+    /// None: a retained view that waits to be adopted.
+    pub uid: Option<String>,
+    pub target: Target,
+    pub live: Option<Revision>,
+    pub replay_count: u32,
+    pub shown: Shown,
+    /// A snapshot is open that is older than the last cut-over.
+    pub old_snapshots: bool,
+    /// Digest of the password that the view's role has.
+    pub password_digest: Option<String>,
+    /// Workers hold leases or renew their rows now.
+    pub workers_alive: bool,
+    pub replays: Vec<AcceptedReplay>,
+    pub revisions: BTreeMap<Revision, RevisionRow>,
+}
+
+impl ViewRow {
+    pub fn live_row(&self) -> Option<(&Revision, &RevisionRow)> {
+        let live = self.live.as_ref()?;
+        Some((live, self.revisions.get(live)?))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedReplay {
+    pub id: String,
+    pub revision: Revision,
+    pub accepted_at: Moment,
+}
+
+#[derive(Debug, Clone)]
+pub struct RevisionRow {
+    pub state: RevisionState,
+    /// Why it was abandoned.
+    pub reason: Option<String>,
+    /// What it was compiled to; or why the stored text cannot be read.
+    pub plan: Result<Arc<Plan>, Trouble>,
+    pub errors_policy: String,
+    pub errors_stop_above: Option<i32>,
+    pub created_at: Moment,
+    /// When it was fenced, retired or abandoned; of an open one: when it was unfenced last.
+    pub ended_at: Option<Moment>,
+    /// Column lists of the indexes of `rows` besides the key.
+    pub indexes: BTreeSet<Vec<String>>,
+    pub progress: Vec<Progress>,
+}
+
+impl RevisionRow {
+    /// The topics it reads.
+    pub fn topics(&self) -> BTreeSet<&str> {
+        self.progress.iter().map(|task| task.topic.as_str()).collect()
+    }
+
+    pub fn reads(&self, topic: &str) -> bool {
+        self.progress.iter().any(|task| task.topic == topic)
+    }
+
+    pub fn task(&self, topic: &str, partition: i32) -> Option<&Progress> {
+        self.progress.iter().find(|task| task.topic == topic && task.partition == partition)
+    }
+
+    /// The number of tasks: partitions with the same number belong to one.
+    pub fn tasks(&self) -> usize {
+        self.progress.iter().map(|task| task.partition).collect::<BTreeSet<_>>().len()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    pub topic: String,
+    pub partition: i32,
+    pub topic_id: String,
+    pub kafka_cluster_id: String,
+    pub start_offset: i64,
+    pub next_offset: i64,
+    pub event_time: Option<Moment>,
+    pub committed_at: Option<Moment>,
+    pub lag_records: Option<i64>,
+    /// `Reason: sentence`, as the worker wrote it.
+    pub problem: Option<String>,
+}
+
+/// What the API server has of a view.
+#[derive(Debug, Clone)]
+pub struct Children {
+    pub secret: Option<WorkerSecret>,
+    pub deployments: BTreeMap<String, DeploymentState>,
+    /// A container of a worker that ends again and again: its pod and what it said.
+    pub failing: Option<String>,
+}
+
+/// The Secret with the login of a view's workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSecret {
+    /// Everything but the password.
+    pub address: PostgresAddress,
+    pub username: String,
+    pub password_digest: String,
+    /// The certificate authority of the operator's Kafka.
+    pub kafka_ca: Option<String>,
+    /// The catalog that the view's positions are in.
+    pub catalog_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeploymentState {
+    pub uid: String,
+    pub resource_version: String,
+    /// As the API server gives it.
+    pub manifest: serde_json::Value,
+    pub replicas: i32,
+    pub ready: i32,
+    pub deleting: bool,
+}

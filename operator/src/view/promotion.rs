@@ -1,0 +1,172 @@
+//! Promotion: the revision that was built becomes the one that readers see, once it is at or past the live one.
+
+use super::{
+    action::Action,
+    name::Revision,
+    observed::{RevisionRow, TargetState},
+    plan::{Goal, Plan, Rollout, Sight, target_exists},
+    position::{Behind, behind_ends, behind_live, comparable},
+    shown::{Shown, appended_columns, first_sql, lost_columns, plain_sql, switch_sql},
+    trouble::Trouble,
+};
+use millrace_contract::revision::RevisionState;
+use millrace_crds::{Reason, RolloutPhase};
+use std::time::Duration;
+
+/// Behind by more than this, a revision is still building.
+const BUILT_WITHIN: i64 = 10_000;
+/// A live revision is fenced when the next one is no further behind than this: it passes within a moment.
+const FENCE_WITHIN: i64 = 2_000;
+/// A fence lasts no longer than this; then readers get news again.
+const FENCE_AT_MOST: Duration = Duration::from_secs(20);
+/// After a fence in vain the next one waits this long.
+const FENCE_AGAIN_AFTER: Duration = Duration::from_secs(120);
+/// A first revision that producers outrun by a little goes live after this long.
+const OUTRUN_AFTER: Duration = Duration::from_secs(60);
+const OUTRUN_WITHIN: i64 = 1_000;
+
+pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
+    let Some(next) = sight.view.revisions.get(&goal.revision) else { return };
+    if sight.view.live.as_ref() == Some(&goal.revision) {
+        if next.state == RevisionState::Fenced {
+            plan.actions.push(Action::UnfenceLive { live: goal.revision.clone() });
+        }
+        return;
+    }
+    if next.state != RevisionState::Open || plan.actions.iter().any(|action| abandons(action, &goal.revision)) {
+        return;
+    }
+    match sight.view.live.as_ref() {
+        None => first(plan, sight, goal, next),
+        Some(name) => match sight.view.revisions.get(name) {
+            Some(live) => replace(plan, sight, goal, next, name, live),
+            None => plan.troubles.push(Trouble::sink(
+                Reason::CatalogChanged,
+                format!("the catalog says revision {name} is live, and has no such revision; restore it from a backup"),
+            )),
+        },
+    }
+}
+
+fn abandons(action: &Action, revision: &Revision) -> bool {
+    matches!(action, Action::Abandon { revision: other, .. } if other == revision)
+}
+
+fn phase(plan: &mut Plan, revision: &Revision, phase: RolloutPhase) {
+    plan.rollout = Some(Rollout { revision: revision.clone(), phase });
+}
+
+/// The first revision goes live when it has read what there was.
+fn first(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, next: &RevisionRow) {
+    let Some(kafka) = sight.kafka() else {
+        return plan.wait("Kafka, to know where the topics end", Duration::from_secs(5));
+    };
+    let behind = behind_ends(next, kafka);
+    let outrun = sight.now.since(next.created_at) > OUTRUN_AFTER && behind.within(OUTRUN_WITHIN);
+    if !(behind.within(0) || outrun) {
+        return not_there_yet(plan, goal, behind, "the ends of the topics");
+    }
+    let Ok(compiled) = &next.plan else { return };
+    phase(plan, &goal.revision, RolloutPhase::CuttingOver);
+    let target = &sight.desired.target;
+    if let TargetState::Foreign(kind) = &sight.catalog.target {
+        plan.troubles.push(target_exists(target, kind));
+        return plan.look_again(Duration::from_secs(10));
+    }
+    let sql = first_sql(&sight.desired.identity.name, target, &goal.revision, compiled);
+    plan.actions.push(Action::ShowFirst { revision: goal.revision.clone(), target: target.clone(), sql });
+}
+
+fn not_there_yet(plan: &mut Plan, goal: &Goal<'_>, behind: Behind, what: &str) {
+    let near = behind.within(BUILT_WITHIN);
+    phase(plan, &goal.revision, if near { RolloutPhase::CatchingUp } else { RolloutPhase::Building });
+    let sentence = match behind {
+        Behind::Records(records) => format!("workers: revision {} is {records} records behind {what}", goal.revision),
+        Behind::Unmeasured => format!("workers: revision {} does not read every partition yet", goal.revision),
+    };
+    plan.wait(sentence, Duration::from_millis(if near { 300 } else { 1_000 }));
+}
+
+fn replace(
+    plan: &mut Plan,
+    sight: Sight<'_>,
+    goal: &Goal<'_>,
+    next: &RevisionRow,
+    live_name: &Revision,
+    live: &RevisionRow,
+) {
+    let behind = if comparable(next, live) {
+        behind_live(next, live)
+    } else {
+        // Nothing in common to compare: the new revision has to have read its own topics.
+        sight.kafka().map_or(Behind::Unmeasured, |kafka| behind_ends(next, kafka))
+    };
+    if live.state == RevisionState::Fenced
+        && !behind.within(0)
+        && live.ended_at.is_some_and(|fenced| sight.now.since(fenced) > FENCE_AT_MOST)
+    {
+        plan.actions.push(Action::UnfenceLive { live: live_name.clone() });
+        return;
+    }
+    if !behind.within(FENCE_WITHIN) {
+        return not_there_yet(plan, goal, behind, "the live one");
+    }
+    phase(plan, &goal.revision, RolloutPhase::CuttingOver);
+    let (Ok(live_plan), Ok(next_plan)) = (&live.plan, &next.plan) else {
+        plan.troubles.extend(live.plan.as_ref().err().or(next.plan.as_ref().err()).cloned());
+        return;
+    };
+    let shown = &sight.catalog.target_columns;
+    let lost = lost_columns(shown, next_plan);
+    if !lost.is_empty() {
+        plan.troubles.push(Trouble::rollout(
+            Reason::BreakingChange,
+            format!("readers of {} would lose columns: {}", sight.desired.target, lost.join(", ")),
+        ));
+        return;
+    }
+    let switch = Shown::Switch { live: live_name.clone(), next: goal.revision.clone() };
+    if sight.view.shown != switch {
+        let replaceable = match &sight.view.shown {
+            Shown::Plain(_) => true,
+            Shown::Switch { .. } => !sight.view.old_snapshots,
+            Shown::Nothing => false,
+        };
+        if !replaceable {
+            return plan.wait("readers whose snapshots are older than the last cut-over", Duration::from_secs(1));
+        }
+        let view = &sight.desired.identity.name;
+        let sql = switch_sql(view, &sight.desired.target, (live_name, live_plan), (&goal.revision, next_plan), shown);
+        plan.actions.push(Action::Show {
+            live: live_name.clone(),
+            expected: sight.view.shown.to_string(),
+            shown: switch.to_string(),
+            sql,
+        });
+        plan.wait("readers that hold the view open for longer than a moment", Duration::from_millis(200));
+        return;
+    }
+    if behind.within(0) {
+        plan.actions.push(Action::CutOver { live: live_name.clone(), next: goal.revision.clone() });
+        plan.look_again(Duration::from_millis(100));
+        return;
+    }
+    let rested = live.ended_at.is_none_or(|unfenced| sight.now.since(unfenced) > FENCE_AGAIN_AFTER);
+    let working = sight.children().is_some_and(|children| {
+        children
+            .deployments
+            .get(&sight.desired.identity.name.deployment(&goal.revision))
+            .is_some_and(|deployment| deployment.ready > 0)
+    });
+    if live.state == RevisionState::Open && rested && working {
+        plan.actions.push(Action::FenceLive { live: live_name.clone(), next: goal.revision.clone() });
+    }
+    plan.wait(format!("revision {} to pass the live one", goal.revision), Duration::from_millis(100));
+}
+
+/// What the target shows once the revision alone is shown: the columns of before, then the new ones.
+pub fn plain_of(sight: Sight<'_>, revision: &Revision, row: &RevisionRow) -> Option<String> {
+    let compiled = row.plan.as_ref().ok()?;
+    let columns = appended_columns(&sight.catalog.target_columns, compiled);
+    Some(plain_sql(&sight.desired.identity.name, &sight.desired.target, revision, compiled, &columns))
+}

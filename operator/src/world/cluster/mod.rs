@@ -1,0 +1,19 @@
+//! The Kubernetes cluster: a view's children, its finalizer, its status.
+
+mod children;
+mod resource;
+mod secret;
+
+pub use children::{apply_deployment, delete_deployment, observe};
+pub use resource::{add_finalizer, remove_finalizer, write_status};
+pub use secret::apply_login;
+
+use crate::view::trouble::Trouble;
+use millrace_crds::Reason;
+
+/// Who owns the fields that this operator applies.
+pub const FIELD_MANAGER: &str = "millrace-operator";
+
+fn trouble(what: &str, error: &kube::Error) -> Trouble {
+    Trouble::cluster(Reason::Unknown, format!("the API server did not {what}: {error}"))
+}

@@ -1,0 +1,312 @@
+//! One Kafka cluster's topics: seen, made, grown, configured. Never shrunk, never deleted.
+
+use super::{
+    super::Performed,
+    native::{Client, Refused},
+};
+use crate::view::{
+    action::Action,
+    desired::Desired,
+    known::Known,
+    observed::{Kafka, Offsets, Topic},
+    trouble::Trouble,
+};
+use millrace_contract::{connection::KafkaConnection, ident::hex_digest};
+use millrace_crds::Reason;
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
+    client::DefaultClientContext,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    types::RDKafkaRespErr,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// A client for administration.
+pub struct Admin {
+    client: AdminClient<DefaultClientContext>,
+    servers: String,
+}
+
+/// Changes whenever anything of the connection changes.
+pub fn digest(connection: &KafkaConnection) -> String {
+    let KafkaConnection { bootstrap_servers, security_protocol, sasl_mechanism, username, password, ca } = connection;
+    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let password = password.as_ref().map(|password| password.0.clone()).unwrap_or_default();
+    let parts = [
+        bootstrap_servers.clone(),
+        security_protocol.clone(),
+        optional(sasl_mechanism),
+        optional(username),
+        password,
+        optional(ca),
+    ];
+    hex_digest(parts.iter().map(String::as_str), 16)
+}
+
+impl Admin {
+    pub fn open(connection: &KafkaConnection) -> Result<Admin, Trouble> {
+        let KafkaConnection { bootstrap_servers, security_protocol, sasl_mechanism, username, password, ca } =
+            connection;
+        let mut config = ClientConfig::new();
+        config
+            .set("client.id", "millrace-operator")
+            .set("bootstrap.servers", bootstrap_servers)
+            .set("security.protocol", security_protocol.to_lowercase())
+            .set("socket.timeout.ms", "6000")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set_log_level(RDKafkaLogLevel::Emerg);
+        for (key, value) in [
+            ("sasl.mechanism", sasl_mechanism.as_ref()),
+            ("sasl.username", username.as_ref()),
+            ("sasl.password", password.as_ref().map(|password| &password.0)),
+            ("ssl.ca.pem", ca.as_ref()),
+        ] {
+            if let Some(value) = value {
+                config.set(key, value);
+            }
+        }
+        let client = config.create().map_err(|error| {
+            Trouble::sources(
+                Reason::KafkaUnreachable,
+                format!("the connection to Kafka is not valid: {error}; correct it in its Secret or in the operator's configuration"),
+            )
+        })?;
+        Ok(Admin { client, servers: bootstrap_servers.clone() })
+    }
+
+    fn native(&self) -> Client {
+        // SAFETY: the client belongs to `self`, which every caller below keeps alive until its call is over.
+        unsafe { Client::new(self.client.inner().native_ptr()) }
+    }
+
+    /// The topics of the view, and the settings that it asks for.
+    pub async fn observe(self: Arc<Self>, desired: &Desired) -> Known<Kafka> {
+        let mut names: Vec<String> = desired.topics.iter().map(|wish| wish.topic.clone()).collect();
+        names.sort();
+        names.dedup();
+        let admin = self.clone();
+        let looked = tokio::task::spawn_blocking(move || admin.look(&names)).await;
+        let mut kafka = match looked {
+            Ok(Ok(kafka)) => kafka,
+            Ok(Err(trouble)) => return Known::Unknown(trouble),
+            Err(error) => return Known::Unknown(Trouble::sources(Reason::KafkaUnreachable, error.to_string())),
+        };
+        for wish in &desired.topics {
+            let wanted = wish.ensure.as_ref().map(|ensure| &ensure.config).filter(|config| !config.is_empty());
+            if let (Some(config), Some(Known::Present(topic))) = (wanted, kafka.by_topic.get_mut(&wish.topic)) {
+                match self.config(&wish.topic, config).await {
+                    Ok(found) => topic.config = found,
+                    Err(trouble) => {
+                        kafka.by_topic.insert(wish.topic.clone(), Known::Unknown(trouble));
+                    }
+                }
+            }
+        }
+        Known::Present(kafka)
+    }
+
+    fn look(&self, names: &[String]) -> Result<Kafka, Trouble> {
+        let native = self.native();
+        native.drain();
+        let explain = |refused: Refused| self.trouble("described", refused);
+        let cluster_id = self.client.inner().fetch_cluster_id(PATIENCE).ok_or_else(|| {
+            explain(Refused {
+                code: RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
+                message: "no broker answers".to_owned(),
+            })
+        })?;
+        let described = native.describe_topics(names, PATIENCE).map_err(explain)?;
+        let mut by_topic = BTreeMap::new();
+        let mut partitions = Vec::new();
+        for (name, description) in described {
+            let known = match description {
+                Ok((id, numbers)) => {
+                    partitions.extend(numbers.into_iter().map(|number| (name.clone(), number)));
+                    Known::Present(Topic { id, partitions: BTreeMap::new(), config: BTreeMap::new() })
+                }
+                Err(refused) if is_absent(refused.code) => Known::Absent,
+                Err(refused) => Known::Unknown(self.trouble(&format!("topic {name} described"), refused)),
+            };
+            by_topic.insert(name, known);
+        }
+        let earliest = native.list_offsets(&partitions, true, PATIENCE).map_err(explain)?;
+        let ends = native.list_offsets(&partitions, false, PATIENCE).map_err(explain)?;
+        for (name, number) in partitions {
+            let at = (name, number);
+            let answer = |offsets: &BTreeMap<(String, i32), Result<i64, Refused>>| match offsets.get(&at) {
+                Some(Ok(offset)) => Ok(*offset),
+                Some(Err(refused)) => Err(refused.clone()),
+                None => {
+                    Err(Refused { code: RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTIAL, message: "no answer".to_owned() })
+                }
+            };
+            let both = answer(&earliest).and_then(|earliest| Ok(Offsets { earliest, end: answer(&ends)? }));
+            match (both, by_topic.get_mut(&at.0)) {
+                (Ok(offsets), Some(Known::Present(topic))) => {
+                    topic.partitions.insert(number, offsets);
+                }
+                // A partition whose leader does not answer makes the topic's end unknown.
+                (Err(refused), Some(known @ Known::Present(_))) => {
+                    *known = Known::Unknown(self.trouble(&format!("topic {} partition {number} read", at.0), refused));
+                }
+                (_, Some(Known::Absent | Known::Unknown(_)) | None) => {}
+            }
+        }
+        native.drain();
+        Ok(Kafka { cluster_id, by_topic })
+    }
+
+    /// The settings named in `wanted`, as they are.
+    async fn config(
+        &self,
+        topic: &str,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, Trouble> {
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let explain = |code| self.trouble(&format!("topic {topic} described"), code);
+        let resources = self
+            .client
+            .describe_configs([&ResourceSpecifier::Topic(topic)], &options)
+            .await
+            .map_err(|error| explain(refused_by(&error)))?;
+        let mut found = BTreeMap::new();
+        for resource in resources {
+            let resource = resource.map_err(|code| explain(refused(code)))?;
+            for entry in resource.entries {
+                if let (true, Some(value)) = (wanted.contains_key(&entry.name), entry.value) {
+                    found.insert(entry.name, value);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Does the part of an action that is in Kafka.
+    pub async fn perform(self: Arc<Self>, action: &Action) -> Result<Performed, Trouble> {
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        match action {
+            Action::CreateTopic { topic, partitions, replicas, config } => {
+                let mut new = NewTopic::new(topic, *partitions, TopicReplication::Fixed(*replicas));
+                for (key, value) in config {
+                    new = new.set(key, value);
+                }
+                let answers = self.client.create_topics([&new], &options).await;
+                self.answer(&format!("topic {topic} made"), answers)
+            }
+            Action::GrowTopic { topic, from: _, to } => {
+                // Asks for a number of partitions, not for more of them: repeating it changes nothing.
+                let new = NewPartitions::new(topic, usize::try_from(*to).unwrap_or(0));
+                match self.client.create_partitions([&new], &options).await {
+                    Ok(answers)
+                        if answers
+                            .iter()
+                            .any(|answer| matches!(answer, Err((_, RDKafkaErrorCode::InvalidPartitions)))) =>
+                    {
+                        Ok(Performed::NotYet(format!("another look: topic {topic} may have {to} partitions already")))
+                    }
+                    answers => self.answer(&format!("topic {topic} grown to {to} partitions"), answers),
+                }
+            }
+            Action::ConfigureTopic { topic, config } => {
+                let (admin, topic, config) = (self.clone(), topic.clone(), config.clone());
+                let done = tokio::task::spawn_blocking(move || {
+                    let done = admin.native().set_config(&topic, &config, PATIENCE);
+                    done.map_err(|refused| admin.trouble(&format!("topic {topic} configured"), refused))
+                })
+                .await;
+                match done {
+                    Ok(done) => done.map(|()| Performed::Done),
+                    Err(error) => Err(Trouble::sources(Reason::KafkaUnreachable, error.to_string())),
+                }
+            }
+            _ => Ok(Performed::Done),
+        }
+    }
+
+    fn answer(
+        &self,
+        what: &str,
+        answers: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
+    ) -> Result<Performed, Trouble> {
+        let answers = answers.map_err(|error| self.trouble(what, refused_by(&error)))?;
+        for answer in answers {
+            match answer {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(self.trouble(what, refused(code))),
+            }
+        }
+        Ok(Performed::Done)
+    }
+
+    /// What a refusal means for the view, with what the client itself had to say.
+    fn trouble(&self, what: &str, refused: Refused) -> Trouble {
+        let said = self.native().drain();
+        let login = said.iter().rev().find(|error| error.code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTHENTICATION);
+        let servers = &self.servers;
+        if let Some(error) = login {
+            return Trouble::sources(
+                Reason::KafkaAuthenticationFailed,
+                format!(
+                    "Kafka at {servers} refused the login: {}; correct the user, the password and the mechanism in the \
+                     connection's Secret",
+                    error.message
+                ),
+            );
+        }
+        use RDKafkaRespErr as E;
+        match refused.code {
+            E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED | E::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED => {
+                Trouble::sources(
+                    Reason::KafkaNotAuthorized,
+                    format!(
+                        "Kafka at {servers} does not let its user have {what}: {}; give the user the right",
+                        refused.message
+                    ),
+                )
+            }
+            E::RD_KAFKA_RESP_ERR_INVALID_CONFIG
+            | E::RD_KAFKA_RESP_ERR_INVALID_PARTITIONS
+            | E::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR
+            | E::RD_KAFKA_RESP_ERR_INVALID_REQUEST
+            | E::RD_KAFKA_RESP_ERR_POLICY_VIOLATION => Trouble::sources(
+                Reason::TopicNotAsAsked,
+                format!(
+                    "Kafka at {servers} refused to have {what}: {}; correct ensureTopic of the source",
+                    refused.message
+                ),
+            ),
+            _ => {
+                let more = said.last().map(|error| format!(" ({})", error.message)).unwrap_or_default();
+                Trouble::sources(
+                    Reason::KafkaUnreachable,
+                    format!("Kafka at {servers} could not be asked to have {what}: {}{more}", refused.message),
+                )
+            }
+        }
+    }
+}
+
+fn is_absent(code: RDKafkaRespErr) -> bool {
+    matches!(
+        code,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+    )
+}
+
+fn refused(code: RDKafkaErrorCode) -> Refused {
+    Refused {
+        code: RDKafkaRespErr::try_from(code as i32).unwrap_or(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN),
+        message: code.to_string(),
+    }
+}
+
+fn refused_by(error: &KafkaError) -> Refused {
+    match error.rdkafka_error_code() {
+        Some(code) => Refused { message: error.to_string(), ..refused(code) },
+        None => Refused { code: RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN, message: error.to_string() },
+    }
+}

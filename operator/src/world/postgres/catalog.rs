@@ -1,0 +1,131 @@
+//! The catalog and a view's row in it.
+
+use super::{super::Performed, refusal::Refusal};
+use crate::view::{action::Owner, desired::Identity, name::Target};
+use millrace_contract::{
+    catalog::{CATALOG_VERSION, MIGRATIONS, ROLE_SETTINGS},
+    ident::{literal, quote},
+};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+
+/// One migration at a time in a database, whoever runs it: the number is "millrace" as ASCII.
+const MIGRATION_LOCK: i64 = 0x6d69_6c6c_7261_6365;
+
+/// Brings the catalog to this program's version. A newer one is left alone.
+pub async fn migrate(pool: &PgPool) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT to_regclass('millrace.catalog') IS NOT NULL").fetch_one(&mut *transaction).await?;
+    let version: i32 = if exists {
+        sqlx::query_scalar("SELECT version FROM millrace.catalog").fetch_one(&mut *transaction).await?
+    } else {
+        0
+    };
+    let done = usize::try_from(version).unwrap_or(0).min(MIGRATIONS.len());
+    for migration in &MIGRATIONS[done..] {
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
+    }
+    if version < CATALOG_VERSION {
+        sqlx::query("UPDATE millrace.catalog SET version = $1")
+            .bind(CATALOG_VERSION)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// Makes the view's row and role, or takes the row over from `from`.
+pub async fn claim(pool: &PgPool, view: &Identity, target: &Target, from: &Owner) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    make_role(&mut transaction, &view.name.role()).await?;
+    let changed = match from {
+        Owner::NoRow => sqlx::query(
+            "INSERT INTO millrace.view (namespace, name, target_schema, target_name, role, uid)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+        )
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(&target.schema)
+        .bind(&target.name)
+        .bind(view.name.role())
+        .bind(&view.uid),
+        Owner::Nobody => {
+            sqlx::query("UPDATE millrace.view SET uid = $3 WHERE namespace = $1 AND name = $2 AND uid IS NULL")
+                .bind(&view.name.namespace)
+                .bind(&view.name.name)
+                .bind(&view.uid)
+        }
+        Owner::Gone(uid) => {
+            sqlx::query("UPDATE millrace.view SET uid = $3 WHERE namespace = $1 AND name = $2 AND uid = $4")
+                .bind(&view.name.namespace)
+                .bind(&view.name.name)
+                .bind(&view.uid)
+                .bind(uid)
+        }
+    }
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
+    if changed == 0 {
+        return Ok(Performed::NotYet("another look: the view's row in the catalog has changed".to_owned()));
+    }
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// The role that the view's workers log in as; without a password it cannot be used.
+async fn make_role(connection: &mut PgConnection, role: &str) -> Result<(), Refusal> {
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+        .bind(role)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists {
+        execute(connection, format!("CREATE ROLE {} LOGIN NOINHERIT", quote(role))).await?;
+    }
+    for (name, value) in ROLE_SETTINGS {
+        execute(connection, format!("ALTER ROLE {} SET {name} = {}", quote(role), literal(value))).await?;
+    }
+    Ok(())
+}
+
+/// Runs a statement whose names are quoted and whose texts are literals.
+pub async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), Refusal> {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
+    Ok(())
+}
+
+/// A view's row, locked: every change of what a view is goes one after the other.
+pub struct Locked {
+    pub live: Option<String>,
+    pub shown: Option<String>,
+    pub replay_count: i32,
+    pub role: String,
+    pub target: Target,
+}
+
+/// Locks the view's row; None when it is not this resource's.
+pub async fn lock_view(connection: &mut PgConnection, view: &Identity) -> Result<Option<Locked>, Refusal> {
+    let row: Option<(Option<String>, Option<String>, i32, String, String, String)> = sqlx::query_as(
+        "SELECT live_revision, shown, replay_count, role, target_schema, target_name FROM millrace.view
+         WHERE namespace = $1 AND name = $2 AND uid = $3 FOR UPDATE",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&view.uid)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(live, shown, replay_count, role, schema, name)| Locked {
+        live,
+        shown,
+        replay_count,
+        role,
+        target: Target { schema, name },
+    }))
+}
+
+/// What is said when a view's row has changed since it was looked at.
+pub fn changed() -> Performed {
+    Performed::NotYet("another look: what was planned for has changed".to_owned())
+}

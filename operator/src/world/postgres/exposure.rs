@@ -1,0 +1,255 @@
+//! What readers see: the relation they query, and which revision is live.
+//!
+//! DDL on that relation runs alone and gives up after 50 ms: readers never queue behind it for longer.
+
+use super::{
+    super::Performed,
+    catalog::{changed, execute, lock_view},
+    refusal::Refusal,
+    revision::{is_in_state, lock_progress},
+};
+use crate::view::{
+    desired::Identity,
+    name::{Revision, Target},
+};
+use millrace_contract::ident::quote;
+use sqlx::{PgConnection, PgPool};
+
+async fn brief_locks(connection: &mut PgConnection) -> Result<(), Refusal> {
+    sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(connection).await?;
+    Ok(())
+}
+
+/// Nobody may see time run backwards after a crash.
+async fn durable(connection: &mut PgConnection) -> Result<(), Refusal> {
+    sqlx::query("SET LOCAL synchronous_commit = on").execute(connection).await?;
+    Ok(())
+}
+
+pub async fn show_first(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    target: &Target,
+    sql: &str,
+) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    durable(&mut transaction).await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.is_some() || row.shown.is_some() || !is_in_state(&mut transaction, view, revision, &["open"]).await? {
+        return Ok(changed());
+    }
+    let schema: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
+        .bind(&target.schema)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !schema {
+        execute(&mut transaction, format!("CREATE SCHEMA {}", quote(&target.schema))).await?;
+    }
+    execute(&mut transaction, sql.to_owned()).await?;
+    sqlx::query(
+        "UPDATE millrace.view SET live_revision = $3, shown = 'plain:' || $3, cut_over_xid = pg_current_xact_id(),
+                                  cut_over_at = now()
+         WHERE namespace = $1 AND name = $2",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .execute(&mut *transaction)
+    .await?;
+    went_live(&mut transaction, view, revision).await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+async fn went_live(connection: &mut PgConnection, view: &Identity, revision: &Revision) -> Result<(), Refusal> {
+    sqlx::query(
+        "UPDATE millrace.revision SET live_at = now(), ended_at = NULL WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Replaces the relation, while what it shows is what the replacement was made for.
+pub async fn show(
+    pool: &PgPool,
+    view: &Identity,
+    live: &Revision,
+    expected: &str,
+    shown: &str,
+    sql: &str,
+) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    brief_locks(&mut transaction).await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() != Some(&live.0) || row.shown.as_deref() != Some(expected) {
+        return Ok(changed());
+    }
+    // A switch may be replaced only when every snapshot sees the last cut-over: older ones would see nothing.
+    if expected.starts_with("switch:") && old_snapshots(&mut transaction, view).await? {
+        return Ok(Performed::NotYet("readers whose snapshots are older than the cut-over".to_owned()));
+    }
+    match execute(&mut transaction, sql.to_owned()).await {
+        Ok(()) => {}
+        Err(Refusal::Busy(_)) => {
+            return Ok(Performed::NotYet(format!("readers that hold {} open", row.target)));
+        }
+        Err(refusal) => return Err(refusal),
+    }
+    sqlx::query("UPDATE millrace.view SET shown = $3 WHERE namespace = $1 AND name = $2")
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(shown)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// Whether a snapshot is open that may not see the view's last cut-over.
+pub async fn old_snapshots(connection: &mut PgConnection, view: &Identity) -> Result<bool, Refusal> {
+    let old: Option<bool> = sqlx::query_scalar(OLD_SNAPSHOTS)
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .fetch_optional(connection)
+        .await?;
+    Ok(old.unwrap_or(false))
+}
+
+/// A snapshot whose horizon is not past the transaction of the cut-over may not see it. Sessions that vacuum read
+/// nothing through views.
+pub const OLD_SNAPSHOTS: &str = "
+    SELECT v.cut_over_xid IS NOT NULL AND (
+        EXISTS (SELECT FROM pg_stat_activity s
+                WHERE s.pid <> pg_backend_pid() AND s.backend_xmin IS NOT NULL
+                  AND s.backend_type <> 'autovacuum worker'
+                  AND (s.datname = current_database() OR s.datname IS NULL)
+                  AND age(s.backend_xmin) >= age(v.cut_over_xid::xid))
+        OR EXISTS (SELECT FROM pg_prepared_xacts p
+                   WHERE p.database = current_database() AND age(p.transaction) >= age(v.cut_over_xid::xid))
+        OR EXISTS (SELECT FROM pg_replication_slots r
+                   WHERE r.xmin IS NOT NULL AND age(r.xmin) >= age(v.cut_over_xid::xid)))
+    FROM millrace.view v WHERE v.namespace = $1 AND v.name = $2";
+
+/// Whether `next` lacks a record that `live` has, in any partition that both read.
+const BEHIND: &str = "
+    SELECT EXISTS (
+        SELECT FROM millrace.progress l
+        WHERE l.namespace = $1 AND l.view = $2 AND l.revision = $3
+          AND EXISTS (SELECT FROM millrace.progress n
+                      WHERE n.namespace = $1 AND n.view = $2 AND n.revision = $4 AND n.topic = l.topic)
+          AND NOT EXISTS (SELECT FROM millrace.progress n
+                          WHERE n.namespace = $1 AND n.view = $2 AND n.revision = $4
+                            AND n.topic = l.topic AND n.partition = l.partition
+                            AND (n.topic_id <> l.topic_id OR n.next_offset >= l.next_offset)))";
+
+/// The swap: one UPDATE, after both revisions' positions stand still under locks and are compared.
+pub async fn cut_over(pool: &PgPool, view: &Identity, live: &Revision, next: &Revision) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    durable(&mut transaction).await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() != Some(&live.0)
+        || row.shown != Some(format!("switch:{live}:{next}"))
+        || !is_in_state(&mut transaction, view, next, &["open"]).await?
+    {
+        return Ok(changed());
+    }
+    lock_progress(&mut transaction, view, live).await?;
+    lock_progress(&mut transaction, view, next).await?;
+    let behind: bool = sqlx::query_scalar(BEHIND)
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(&live.0)
+        .bind(&next.0)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if behind {
+        return Ok(Performed::NotYet(format!("revision {next} to pass the live one")));
+    }
+    sqlx::query(
+        "UPDATE millrace.view SET live_revision = $3, cut_over_xid = pg_current_xact_id(), cut_over_at = now()
+         WHERE namespace = $1 AND name = $2",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&next.0)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "UPDATE millrace.revision SET state = 'retired', ended_at = now() WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&live.0)
+    .execute(&mut *transaction)
+    .await?;
+    went_live(&mut transaction, view, next).await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// The live revision stands still: nobody may commit to it.
+pub async fn fence(pool: &PgPool, view: &Identity, live: &Revision) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() != Some(&live.0) || !is_in_state(&mut transaction, view, live, &["open"]).await? {
+        return Ok(changed());
+    }
+    lock_progress(&mut transaction, view, live).await?;
+    set_state(&mut transaction, view, live, "fenced").await?;
+    sqlx::query(
+        "UPDATE millrace.progress SET owner = owner + 1, holder = NULL, lease_until = '-infinity'
+         WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&live.0)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+pub async fn unfence(pool: &PgPool, view: &Identity, live: &Revision) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() != Some(&live.0) || !is_in_state(&mut transaction, view, live, &["fenced"]).await? {
+        return Ok(changed());
+    }
+    set_state(&mut transaction, view, live, "open").await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// `ended_at` is when the revision was fenced, or unfenced last: the next fence waits from there.
+async fn set_state(
+    connection: &mut PgConnection,
+    view: &Identity,
+    revision: &Revision,
+    state: &str,
+) -> Result<(), Refusal> {
+    sqlx::query(
+        "UPDATE millrace.revision SET state = $4, ended_at = now() WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .bind(state)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub async fn grant(pool: &PgPool, target: &Target, readers: &[String]) -> Result<Performed, Refusal> {
+    let mut connection = pool.acquire().await?;
+    for reader in readers {
+        let reader = quote(reader);
+        execute(&mut connection, format!("GRANT USAGE ON SCHEMA {} TO {reader}", quote(&target.schema))).await?;
+        execute(&mut connection, format!("GRANT SELECT ON {} TO {reader}", target.quoted())).await?;
+    }
+    Ok(Performed::Done)
+}

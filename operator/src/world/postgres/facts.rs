@@ -1,0 +1,312 @@
+//! What Postgres knows of a view: one read-only transaction, one snapshot.
+
+use super::{exposure::OLD_SNAPSHOTS, refusal::Refusal};
+use crate::view::{
+    desired::Desired,
+    known::Known,
+    moment::Moment,
+    name::{Revision, Target, ViewName},
+    observed::{AcceptedReplay, Catalog, PostgresAddress, Progress, RevisionRow, TargetState, ViewRow},
+    shown::Shown,
+    trouble::Trouble,
+};
+use millrace_contract::{Plan, catalog::CATALOG_VERSION, revision::RevisionState};
+use millrace_crds::Reason;
+use sqlx::{PgConnection, PgPool, Row};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+pub async fn observe(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Known<Catalog> {
+    match look(pool, address, desired).await {
+        Ok(Some(catalog)) => Known::Present(catalog),
+        Ok(None) => Known::Absent,
+        Err(Refusal::Trouble(trouble)) => Known::Unknown(trouble),
+        Err(Refusal::Busy(what)) => {
+            Known::Unknown(Trouble::sink(Reason::PostgresUnreachable, format!("waiting for {what}")))
+        }
+    }
+}
+
+async fn look(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Result<Option<Catalog>, Refusal> {
+    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let connection = &mut *transaction;
+    let exists: bool =
+        sqlx::query_scalar("SELECT to_regclass('millrace.catalog') IS NOT NULL").fetch_one(&mut *connection).await?;
+    if !exists {
+        return Ok(None);
+    }
+    let (version, id): (i32, String) =
+        sqlx::query_as("SELECT version, catalog_id::text FROM millrace.catalog").fetch_one(&mut *connection).await?;
+    let mut catalog = Catalog {
+        version,
+        id,
+        address: address.clone(),
+        target: TargetState::Free,
+        target_columns: Vec::new(),
+        granted_readers: BTreeSet::new(),
+        missing_readers: BTreeSet::new(),
+        view: None,
+    };
+    // The tables of a newer catalog may mean something else.
+    if version <= CATALOG_VERSION {
+        catalog.view = view(connection, &desired.identity.name).await?;
+        let shown = catalog.view.as_ref().is_some_and(|view| view.shown != Shown::Nothing);
+        target(connection, desired, shown, &mut catalog).await?;
+        readers(connection, desired, &mut catalog).await?;
+    }
+    transaction.commit().await?;
+    Ok(Some(catalog))
+}
+
+async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<ViewRow>, Refusal> {
+    let row = sqlx::query(
+        "SELECT uid, target_schema, target_name, live_revision, replay_count, shown, password_digest,
+                EXISTS (SELECT FROM millrace.worker w
+                        WHERE w.namespace = v.namespace AND w.view = v.name AND w.seen_until > now()) AS workers_alive
+         FROM millrace.view v WHERE namespace = $1 AND name = $2",
+    )
+    .bind(&name.namespace)
+    .bind(&name.name)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let shown: Option<String> = row.try_get("shown")?;
+    let Some(shown) = Shown::parse(shown.as_deref()) else {
+        return Err(Refusal::Trouble(Trouble::sink(
+            Reason::CatalogNewer,
+            format!(
+                "millrace.view.shown of {name} is {shown:?}, which this operator cannot read; run the one that wrote it"
+            ),
+        )));
+    };
+    let count: i32 = row.try_get("replay_count")?;
+    let old_snapshots: Option<bool> = sqlx::query_scalar(OLD_SNAPSHOTS)
+        .bind(&name.namespace)
+        .bind(&name.name)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let live: Option<String> = row.try_get("live_revision")?;
+    Ok(Some(ViewRow {
+        uid: row.try_get("uid")?,
+        target: Target { schema: row.try_get("target_schema")?, name: row.try_get("target_name")? },
+        live: live.map(Revision),
+        replay_count: u32::try_from(count).unwrap_or_default(),
+        shown,
+        old_snapshots: old_snapshots.unwrap_or(false),
+        password_digest: row.try_get("password_digest")?,
+        workers_alive: row.try_get("workers_alive")?,
+        replays: replays(connection, name).await?,
+        revisions: revisions(connection, name).await?,
+    }))
+}
+
+async fn replays(connection: &mut PgConnection, name: &ViewName) -> Result<Vec<AcceptedReplay>, Refusal> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT id, revision, (extract(epoch FROM accepted_at) * 1000)::bigint FROM millrace.replay
+         WHERE namespace = $1 AND view = $2 ORDER BY accepted_at, id",
+    )
+    .bind(&name.namespace)
+    .bind(&name.name)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, revision, at)| AcceptedReplay { id, revision: Revision(revision), accepted_at: Moment(at) })
+        .collect())
+}
+
+async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTreeMap<Revision, RevisionRow>, Refusal> {
+    let rows = sqlx::query(
+        "SELECT revision, state, reason, plan, errors_policy, errors_stop_above, schema_name,
+                (extract(epoch FROM created_at) * 1000)::bigint AS created_at,
+                (extract(epoch FROM ended_at) * 1000)::bigint AS ended_at
+         FROM millrace.revision WHERE namespace = $1 AND view = $2",
+    )
+    .bind(&name.namespace)
+    .bind(&name.name)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut revisions = BTreeMap::new();
+    let mut schemas = BTreeMap::new();
+    for row in rows {
+        let revision = Revision(row.try_get("revision")?);
+        let state: String = row.try_get("state")?;
+        let Some(state) = RevisionState::from_name(&state) else {
+            let sentence = format!("revision {revision} of {name} is {state:?}, which this operator does not know");
+            return Err(Refusal::Trouble(Trouble::sink(Reason::CatalogNewer, sentence)));
+        };
+        let plan: String = row.try_get("plan")?;
+        let ended_at: Option<i64> = row.try_get("ended_at")?;
+        schemas.insert(row.try_get::<String, _>("schema_name")?, revision.clone());
+        revisions.insert(
+            revision,
+            RevisionRow {
+                state,
+                reason: row.try_get("reason")?,
+                plan: Plan::from_json(&plan)
+                    .map(Arc::new)
+                    .map_err(|error| Trouble::sink(Reason::CatalogNewer, error.to_string())),
+                errors_policy: row.try_get("errors_policy")?,
+                errors_stop_above: row.try_get("errors_stop_above")?,
+                created_at: Moment(row.try_get("created_at")?),
+                ended_at: ended_at.map(Moment),
+                indexes: BTreeSet::new(),
+                progress: Vec::new(),
+            },
+        );
+    }
+    progress(connection, name, &mut revisions).await?;
+    indexes(connection, &schemas, &mut revisions).await?;
+    Ok(revisions)
+}
+
+async fn progress(
+    connection: &mut PgConnection,
+    name: &ViewName,
+    revisions: &mut BTreeMap<Revision, RevisionRow>,
+) -> Result<(), Refusal> {
+    let rows = sqlx::query(
+        "SELECT revision, topic, partition, topic_id, kafka_cluster_id, start_offset, next_offset, lag_records, problem,
+                (extract(epoch FROM event_time) * 1000)::bigint AS event_time,
+                (extract(epoch FROM committed_at) * 1000)::bigint AS committed_at
+         FROM millrace.progress WHERE namespace = $1 AND view = $2 ORDER BY topic, partition",
+    )
+    .bind(&name.namespace)
+    .bind(&name.name)
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        let Some(revision) = revisions.get_mut(&Revision(row.try_get("revision")?)) else { continue };
+        let event_time: Option<i64> = row.try_get("event_time")?;
+        let committed_at: Option<i64> = row.try_get("committed_at")?;
+        revision.progress.push(Progress {
+            topic: row.try_get("topic")?,
+            partition: row.try_get("partition")?,
+            topic_id: row.try_get("topic_id")?,
+            kafka_cluster_id: row.try_get("kafka_cluster_id")?,
+            start_offset: row.try_get("start_offset")?,
+            next_offset: row.try_get("next_offset")?,
+            event_time: event_time.map(Moment),
+            committed_at: committed_at.map(Moment),
+            lag_records: row.try_get("lag_records")?,
+            problem: row.try_get("problem")?,
+        });
+    }
+    Ok(())
+}
+
+/// Valid indexes on the result tables, each as its columns.
+async fn indexes(
+    connection: &mut PgConnection,
+    schemas: &BTreeMap<String, Revision>,
+    revisions: &mut BTreeMap<Revision, RevisionRow>,
+) -> Result<(), Refusal> {
+    let names: Vec<&str> = schemas.keys().map(String::as_str).collect();
+    let rows: Vec<(String, Vec<String>)> = sqlx::query_as(
+        "SELECT n.nspname::text, array_agg(a.attname::text ORDER BY k.position)
+         FROM pg_namespace n
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'rows'
+         JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+         CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, position)
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number
+         WHERE n.nspname = ANY ($1)
+         GROUP BY n.nspname, i.indexrelid",
+    )
+    .bind(names)
+    .fetch_all(connection)
+    .await?;
+    for (schema, columns) in rows {
+        if let Some(row) = schemas.get(&schema).and_then(|revision| revisions.get_mut(revision)) {
+            row.indexes.insert(columns);
+        }
+    }
+    Ok(())
+}
+
+/// What has the name that readers query, and its columns when it is a view of ours.
+async fn target(
+    connection: &mut PgConnection,
+    desired: &Desired,
+    shown: bool,
+    catalog: &mut Catalog,
+) -> Result<(), Refusal> {
+    let Target { schema, name } = &desired.target;
+    let view = &desired.identity.name;
+    let other: Option<(String, String)> = sqlx::query_as(
+        "SELECT namespace, name FROM millrace.view
+         WHERE target_schema = $1 AND target_name = $2 AND (namespace, name) <> ($3, $4)",
+    )
+    .bind(schema)
+    .bind(name)
+    .bind(&view.namespace)
+    .bind(&view.name)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some((namespace, name)) = other {
+        catalog.target = TargetState::OfView(format!("{namespace}/{name}"));
+        return Ok(());
+    }
+    let kind: Option<String> = sqlx::query_scalar(
+        "SELECT CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
+                               WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence'
+                               WHEN 'i' THEN 'index' ELSE 'relation' END
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+    )
+    .bind(schema)
+    .bind(name)
+    .fetch_optional(&mut *connection)
+    .await?;
+    catalog.target = match kind {
+        None => TargetState::Free,
+        Some(kind) if kind == "view" && shown => TargetState::Ours,
+        Some(kind) => TargetState::Foreign(kind),
+    };
+    if catalog.target == TargetState::Ours {
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "SELECT a.attname::text,
+                    CASE t.typname WHEN 'bool' THEN 'boolean' WHEN 'int2' THEN 'smallint' WHEN 'int4' THEN 'integer'
+                                   WHEN 'int8' THEN 'bigint' WHEN 'float4' THEN 'real'
+                                   WHEN 'float8' THEN 'double precision' ELSE t.typname::text END
+             FROM pg_attribute a
+             JOIN pg_class c ON c.oid = a.attrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             JOIN pg_type t ON t.oid = a.atttypid
+             WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+        )
+        .bind(schema)
+        .bind(name)
+        .fetch_all(connection)
+        .await?;
+        catalog.target_columns = columns;
+    }
+    Ok(())
+}
+
+async fn readers(connection: &mut PgConnection, desired: &Desired, catalog: &mut Catalog) -> Result<(), Refusal> {
+    if desired.readers.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(String, bool, bool)> = sqlx::query_as(
+        "SELECT wanted.name, role.oid IS NOT NULL,
+                coalesce(has_schema_privilege(role.oid, n.oid, 'USAGE') AND has_table_privilege(role.oid, c.oid, 'SELECT'), false)
+         FROM unnest($1::text[]) AS wanted (name)
+         LEFT JOIN pg_roles role ON role.rolname = wanted.name
+         LEFT JOIN pg_namespace n ON n.nspname = $2
+         LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $3",
+    )
+    .bind(&desired.readers)
+    .bind(&desired.target.schema)
+    .bind(&desired.target.name)
+    .fetch_all(connection)
+    .await?;
+    for (reader, exists, granted) in rows {
+        if !exists {
+            catalog.missing_readers.insert(reader);
+        } else if granted {
+            catalog.granted_readers.insert(reader);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Postgres: the catalog, the revisions' schemas, the views' roles and the relation that readers query.
+
+mod catalog;
+mod ending;
+mod exposure;
+mod facts;
+mod login;
+mod refusal;
+mod revision;
+mod session;
+
+pub use facts::observe;
+pub use login::digest;
+pub use session::open;
+
+use super::Performed;
+use crate::view::{action::Action, desired::Desired, trouble::Trouble};
+use refusal::Refusal;
+use sqlx::PgPool;
+
+/// Does the part of an action that is in Postgres. `password` is that of the view's role, for `ApplyLogin`.
+pub async fn perform(
+    pool: &PgPool,
+    desired: &Desired,
+    action: &Action,
+    password: Option<&str>,
+) -> Result<Performed, Trouble> {
+    let view = &desired.identity;
+    let answer = match action {
+        Action::MigrateCatalog => catalog::migrate(pool).await,
+        Action::ClaimView { target, from } => catalog::claim(pool, view, target, from).await,
+        Action::ApplyLogin(_) => login::apply(pool, view, password.unwrap_or_default()).await,
+        Action::CreateRevision(new) => revision::create(pool, view, new).await,
+        Action::ReopenRevision { revision } => revision::reopen(pool, view, revision).await,
+        Action::SetErrors { revision, policy, stop_above } => {
+            revision::set_errors(pool, view, revision, policy, *stop_above).await
+        }
+        Action::AddPartitions { revision, starts } => revision::add_partitions(pool, view, revision, starts).await,
+        Action::CreateIndex { revision, columns } => revision::create_index(pool, view, revision, columns).await,
+        Action::ShowFirst { revision, target, sql } => exposure::show_first(pool, view, revision, target, sql).await,
+        Action::Show { live, expected, shown, sql } => exposure::show(pool, view, live, expected, shown, sql).await,
+        Action::CutOver { live, next } => exposure::cut_over(pool, view, live, next).await,
+        Action::FenceLive { live, next: _ } => exposure::fence(pool, view, live).await,
+        Action::UnfenceLive { live } => exposure::unfence(pool, view, live).await,
+        Action::GrantReaders { target, readers } => exposure::grant(pool, target, readers).await,
+        Action::Abandon { revision, trouble } => revision::abandon(pool, view, revision, &trouble.to_string()).await,
+        Action::DropRevision { revision } => ending::drop_revision(pool, view, revision).await,
+        Action::ReleaseView => ending::release(pool, view).await,
+        Action::DeleteView => ending::delete(pool, view).await,
+        Action::AddFinalizer
+        | Action::CreateTopic { .. }
+        | Action::GrowTopic { .. }
+        | Action::ConfigureTopic { .. }
+        | Action::ApplyDeployment { .. }
+        | Action::DeleteDeployment { .. }
+        | Action::RemoveFinalizer { .. } => return Ok(Performed::Done),
+    };
+    match answer {
+        Ok(performed) => Ok(performed),
+        Err(Refusal::Busy(what)) => Ok(Performed::NotYet(what)),
+        Err(Refusal::Trouble(trouble)) => Err(trouble),
+    }
+}

@@ -1,0 +1,244 @@
+//! Revisions: made, built on, changed and abandoned.
+
+use super::{
+    super::Performed,
+    catalog::{changed, execute, lock_view},
+    refusal::Refusal,
+};
+use crate::view::{
+    action::{NewRevision, Start},
+    desired::Identity,
+    name::Revision,
+};
+use millrace_contract::{
+    catalog::worker_grants,
+    ident::{hex_digest, quote},
+};
+use sqlx::{PgConnection, PgPool};
+
+/// Schema, tables, rights, row, positions and the replay that asked for it, in one transaction.
+pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    let exists: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3)",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&new.revision.0)
+    .fetch_one(&mut *transaction)
+    .await?;
+    let (from, to) = new.replay_count;
+    if exists || i64::from(row.replay_count) != i64::from(from) {
+        return Ok(changed());
+    }
+    let schema = view.name.schema(&new.revision);
+    execute(&mut transaction, format!("CREATE SCHEMA {}", quote(&schema))).await?;
+    for statement in &new.tables {
+        execute(&mut transaction, statement.clone()).await?;
+    }
+    sqlx::query(
+        "INSERT INTO millrace.revision (namespace, view, revision, spec_hash, schema_name, plan, plan_format,
+                                        errors_policy, errors_stop_above, worker_image)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&new.revision.0)
+    .bind(&new.spec_hash)
+    .bind(&schema)
+    .bind(&new.plan)
+    .bind(new.plan_format)
+    .bind(&new.errors_policy)
+    .bind(new.errors_stop_above)
+    .bind(&new.worker_image)
+    .execute(&mut *transaction)
+    .await?;
+    insert_progress(&mut transaction, view, &new.revision, &row.role, &new.starts).await?;
+    if let Some(id) = &new.replay {
+        sqlx::query("INSERT INTO millrace.replay (namespace, view, id, revision) VALUES ($1, $2, $3, $4)")
+            .bind(&view.name.namespace)
+            .bind(&view.name.name)
+            .bind(id)
+            .bind(&new.revision.0)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    sqlx::query("UPDATE millrace.view SET replay_count = $3, kafka_cluster_id = $4 WHERE namespace = $1 AND name = $2")
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(i32::try_from(to).unwrap_or(i32::MAX))
+        .bind(&new.kafka_cluster_id)
+        .execute(&mut *transaction)
+        .await?;
+    for grant in worker_grants(&row.role, &schema) {
+        execute(&mut transaction, grant).await?;
+    }
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+async fn insert_progress(
+    connection: &mut PgConnection,
+    view: &Identity,
+    revision: &Revision,
+    role: &str,
+    starts: &[Start],
+) -> Result<(), Refusal> {
+    for start in starts {
+        sqlx::query(
+            "INSERT INTO millrace.progress (namespace, view, revision, task, topic, partition, topic_id,
+                                            kafka_cluster_id, start_offset, next_offset, writer)
+             VALUES ($1, $2, $3, $5, $4, $5, $6, $7, $8, $8, $9::name) ON CONFLICT DO NOTHING",
+        )
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(&revision.0)
+        .bind(&start.topic)
+        .bind(start.partition)
+        .bind(&start.topic_id)
+        .bind(&start.kafka_cluster_id)
+        .bind(start.offset)
+        .bind(role)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// New partitions are read from their start, and keys may be spread over partitions otherwise than before.
+pub async fn add_partitions(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    starts: &[Start],
+) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if !is_in_state(&mut transaction, view, revision, &["open", "fenced"]).await? {
+        return Ok(changed());
+    }
+    insert_progress(&mut transaction, view, revision, &row.role, starts).await?;
+    lock_progress(&mut transaction, view, revision).await?;
+    sqlx::query("UPDATE millrace.progress SET shared = true WHERE namespace = $1 AND view = $2 AND revision = $3 AND NOT shared")
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(&revision.0)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// Locks the positions of a revision in the order in which workers lock them.
+pub async fn lock_progress(connection: &mut PgConnection, view: &Identity, revision: &Revision) -> Result<(), Refusal> {
+    sqlx::query(
+        "SELECT FROM millrace.progress WHERE namespace = $1 AND view = $2 AND revision = $3
+         ORDER BY topic, partition FOR UPDATE",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether the revision is in one of `states`; its row is locked.
+pub async fn is_in_state(
+    connection: &mut PgConnection,
+    view: &Identity,
+    revision: &Revision,
+    states: &[&str],
+) -> Result<bool, Refusal> {
+    let state: Option<String> = sqlx::query_scalar(
+        "SELECT state FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3 FOR UPDATE",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .fetch_optional(connection)
+    .await?;
+    Ok(state.is_some_and(|state| states.contains(&state.as_str())))
+}
+
+/// A revision that was live before catches up again; its build is begun now.
+pub async fn reopen(pool: &PgPool, view: &Identity, revision: &Revision) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() == Some(&revision.0)
+        || !is_in_state(&mut transaction, view, revision, &["retired", "fenced"]).await?
+    {
+        return Ok(changed());
+    }
+    sqlx::query(
+        "UPDATE millrace.revision SET state = 'open', reason = NULL, ended_at = NULL, created_at = now()
+         WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+pub async fn set_errors(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    policy: &str,
+    stop_above: Option<i32>,
+) -> Result<Performed, Refusal> {
+    sqlx::query(
+        "UPDATE millrace.revision SET errors_policy = $4, errors_stop_above = $5
+         WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .bind(policy)
+    .bind(stop_above)
+    .execute(pool)
+    .await?;
+    Ok(Performed::Done)
+}
+
+/// An index on the result of a revision, without keeping its workers from writing.
+pub async fn create_index(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    columns: &[String],
+) -> Result<Performed, Refusal> {
+    let mut connection = pool.acquire().await?;
+    let schema = quote(&view.name.schema(revision));
+    let name = quote(&format!("rows_{}", hex_digest(columns.iter().map(String::as_str), 12)));
+    let list = columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+    // One that was begun and not finished is invalid, and in the way.
+    execute(&mut connection, format!("DROP INDEX IF EXISTS {schema}.{name}")).await?;
+    execute(&mut connection, format!("CREATE INDEX CONCURRENTLY {name} ON {schema}.rows ({list})")).await?;
+    Ok(Performed::Done)
+}
+
+/// A revision that is not live never will be.
+pub async fn abandon(pool: &PgPool, view: &Identity, revision: &Revision, reason: &str) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() == Some(&revision.0) || !is_in_state(&mut transaction, view, revision, &["open"]).await? {
+        return Ok(changed());
+    }
+    sqlx::query(
+        "UPDATE millrace.revision SET state = 'abandoned', reason = $4, ended_at = now()
+         WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .bind(reason)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
