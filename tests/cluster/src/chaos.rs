@@ -36,9 +36,13 @@ pub fn kill_worker(view: &View, choice: usize) -> Result<String> {
     ])?;
     let id = id.trim_start_matches("containerd://");
     ensure!(!id.is_empty(), "pod {pod} has no container yet");
-    let pid =
-        run("docker", &["exec", &node, "crictl", "inspect", "-o", "go-template", "--template", "{{.info.pid}}", id])?;
-    run("docker", &["exec", &node, "kill", "-9", pid.trim()])?;
+    // Every node has containerd's own client; not every node image has crictl. Its lines are: container, process, state.
+    let tasks = run("docker", &["exec", &node, "ctr", "--namespace", "k8s.io", "task", "ls"])?;
+    let pid = tasks
+        .lines()
+        .find_map(|line| line.strip_prefix(id)?.split_whitespace().next())
+        .with_context(|| format!("no process of pod {pod} on {node}"))?;
+    run("docker", &["exec", &node, "kill", "-9", pid])?;
     Ok(pod.clone())
 }
 
