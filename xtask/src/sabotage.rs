@@ -1,6 +1,6 @@
-//! Named faults, switched on one at a time in a test-only build: the tests named for a fault must go red, each time.
+//! Named faults, switched on one at a time: the tests named for a fault must go red, each time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, bail};
@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use crate::binaries::cargo;
 use crate::checkout::Checkout;
+use crate::invocation::begin_log;
 use crate::stage::Stage;
 use crate::test_results::TestResults;
 
 pub const LIST: &str = "tests/sabotage.yaml";
-/// The cargo feature of the test-only build, and the variable that says which fault is on.
-const FEATURE: &str = "sabotage";
-const SWITCH: &str = "MILLRACE_SABOTAGE";
+/// Says which fault is on; release builds do not know it.
+const SWITCH: &str = "MILLRACE_FAULT";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,8 +26,8 @@ struct Faults {
 #[serde(deny_unknown_fields)]
 struct Fault {
     name: String,
-    /// The package whose tests notice.
-    package: String,
+    /// The integration test that notices, by the name of its file; absent for tests inside the crates.
+    target: Option<String>,
     /// Parts of the names of the tests that notice.
     tests: Vec<String>,
     /// True for the few that every run of the tests tries.
@@ -47,7 +47,7 @@ pub fn run(checkout: &Checkout, all: bool, results: &mut TestResults) -> Result<
         check_green_without_faults(checkout, stage, &chosen)?;
         let mut unnoticed = Vec::new();
         for fault in &chosen {
-            let found = test(checkout, stage, &fault.package, &fault.tests, Some(&fault.name))?;
+            let found = test(checkout, stage, fault.target.as_deref(), &fault.tests, Some(&fault.name))?;
             match judge(&found) {
                 Ok(caught_by) => {
                     results.passed += 1;
@@ -67,16 +67,21 @@ pub fn run(checkout: &Checkout, all: bool, results: &mut TestResults) -> Result<
     })
 }
 
-/// The same build with no fault on must be green: otherwise red proves nothing.
+/// The same tests with no fault on must be green: otherwise red proves nothing.
 fn check_green_without_faults(checkout: &Checkout, stage: &Stage, faults: &[&Fault]) -> Result<()> {
-    let mut tests: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut tests: BTreeMap<Option<&str>, BTreeSet<String>> = BTreeMap::new();
     for fault in faults {
-        tests.entry(&fault.package).or_default().extend(fault.tests.iter().cloned());
+        tests.entry(fault.target.as_deref()).or_default().extend(fault.tests.iter().cloned());
     }
-    for (package, filters) in tests {
-        let found = test(checkout, stage, package, &filters, None)?;
+    for (target, filters) in tests {
+        let filters: Vec<String> = filters.into_iter().collect();
+        let found = test(checkout, stage, target, &filters, None)?;
         if found.failed > 0 || found.passed == 0 {
-            bail!("{package} is not green before any fault is on: {found} {}", found.failures.join(" "));
+            bail!(
+                "{} is not green before any fault is on: {found} {}",
+                target.unwrap_or("a crate"),
+                found.failures.join(" ")
+            );
         }
     }
     Ok(())
@@ -85,18 +90,16 @@ fn check_green_without_faults(checkout: &Checkout, stage: &Stage, faults: &[&Fau
 fn test(
     checkout: &Checkout,
     stage: &Stage,
-    package: &str,
+    target: Option<&str>,
     filters: &[String],
     fault: Option<&str>,
 ) -> Result<TestResults> {
-    let log = checkout.log(&format!("sabotage-{}", fault.unwrap_or(package)));
-    crate::invocation::begin_log(&log)?;
-    let build = |run: &str| {
-        cargo().directory(checkout.root()).args(["test", "--package", package, "--features", FEATURE]).args([run])
-    };
+    let log = begin_log(&checkout.log(&format!("sabotage-{}", fault.unwrap_or("off"))))?;
+    let which = target.map_or(vec!["--lib"], |name| vec!["--test", name]);
+    let tests = || cargo().directory(checkout.root()).args(["test", "--workspace", "--no-fail-fast"]).args(&which);
     // A build that fails is not a test that fails.
-    build("--no-run").run_logged(stage.log(), |_| {})?;
-    let run = build("--no-fail-fast").arg("--").args(filters).env(SWITCH, fault.unwrap_or(""));
+    tests().arg("--no-run").run_logged(stage.log(), |_| {})?;
+    let run = tests().arg("--").args(filters).env(SWITCH, fault.unwrap_or(""));
     // The outcome is read from what the runner says, test by test.
     let _ = run.run_logged(&log, |_| {});
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
@@ -137,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_fault_without_tests_is_refused() {
-        let error = parse("faults: [{name: sign, package: p, tests: []}]").unwrap_err();
+        let error = parse("faults: [{name: sign, target: law, tests: []}]").unwrap_err();
         assert!(error.to_string().contains("sign names no test"), "{error}");
     }
 }
