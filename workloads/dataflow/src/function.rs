@@ -2,11 +2,19 @@
 //! documentation lists.
 
 mod boolean;
+mod cast;
+mod choose;
 mod compare;
 mod float;
+mod float_math;
 mod integer;
+mod jsonb;
 mod kernel;
 mod kind;
+mod numeric;
+mod pattern;
+mod text;
+mod time;
 
 use crate::value::ValueError;
 use arrow_array::ArrayRef;
@@ -66,10 +74,23 @@ pub enum CastContext {
 /// Every function, in the order of the documentation.
 pub fn functions() -> &'static [Function] {
     static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
-        [compare::functions(), boolean::functions(), integer::functions(), float::functions()]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            compare::functions(),
+            choose::functions(),
+            boolean::functions(),
+            integer::functions(),
+            numeric::functions(),
+            float::functions(),
+            float_math::functions(),
+            text::functions(),
+            pattern::functions(),
+            time::functions(),
+            jsonb::functions(),
+            cast::functions(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     });
     &FUNCTIONS
 }

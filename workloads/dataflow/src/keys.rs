@@ -26,10 +26,6 @@ impl KeyEncoder {
         KeyEncoder { types: types.to_vec(), converter }
     }
 
-    pub fn types(&self) -> &[SqlType] {
-        &self.types
-    }
-
     /// The bytes of every row's key.
     pub fn encode(&self, columns: &[ArrayRef]) -> Rows {
         let canonical: Vec<ArrayRef> =

@@ -20,6 +20,7 @@ mod zone;
 
 pub use boolean::parse_boolean;
 pub use builder::ColumnBuilder;
+pub(crate) use calendar::days_in_month;
 pub use calendar::{civil_from_days, days_from_civil};
 pub use date::{DATE_INFINITY, DATE_NEGATIVE_INFINITY, check_date, parse_date, print_date};
 pub use error::ValueError;
@@ -27,6 +28,7 @@ pub use float::{parse_double, parse_real, print_double, print_real};
 pub use integer::{parse_bigint, parse_integer, parse_smallint};
 pub use json::{Json, canonical_json, parse_json};
 pub use numeric::Decimal;
+pub(crate) use numeric::{divide_rounded, overflow, ten_to};
 pub use order::{Comparator, canonical_keys, comparator};
 pub(crate) use order::{compare_doubles, stored_decimal, stored_json};
 pub use print::{print, print_any};

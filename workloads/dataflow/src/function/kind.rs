@@ -2,8 +2,8 @@
 
 use crate::value::{Decimal, arrow_type, stored_decimal};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, StringArray,
-    builder::{BooleanBuilder, FixedSizeBinaryBuilder, PrimitiveBuilder, StringBuilder},
+    Array, ArrayRef, BooleanArray, StringArray,
+    builder::{BooleanBuilder, PrimitiveBuilder, StringBuilder},
     types::{
         Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
         TimestampMicrosecondType,
@@ -126,32 +126,4 @@ textual! {
     Text<'a> &'a str, String, |text| text;
     Numeric<'a> Decimal, Decimal, stored_decimal;
     Jsonb<'a> &'a str, String, |text| text;
-}
-
-pub(super) struct Uuid;
-
-impl Kind for Uuid {
-    type Array = FixedSizeBinaryArray;
-    type Builder = FixedSizeBinaryBuilder;
-    type Value<'a> = [u8; 16];
-    type Result = [u8; 16];
-
-    fn value(array: &FixedSizeBinaryArray, row: usize) -> [u8; 16] {
-        array.value(row).try_into().expect("a uuid column has 16 bytes a value")
-    }
-
-    fn builder(rows: usize) -> FixedSizeBinaryBuilder {
-        FixedSizeBinaryBuilder::with_capacity(rows, 16)
-    }
-
-    fn append(builder: &mut FixedSizeBinaryBuilder, value: Option<[u8; 16]>) {
-        match value {
-            Some(value) => builder.append_value(value).expect("a uuid has the 16 bytes of its column"),
-            None => builder.append_null(),
-        }
-    }
-
-    fn finish(mut builder: FixedSizeBinaryBuilder) -> ArrayRef {
-        Arc::new(builder.finish())
-    }
 }

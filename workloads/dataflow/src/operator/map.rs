@@ -8,7 +8,7 @@ use crate::{
     keys::{KeyEncoder, take},
     records::{Records, concat_arrays},
 };
-use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, UInt32Array, cast::AsArray};
+use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, UInt32Array, cast::AsArray};
 use arrow_select::filter::filter_record_batch;
 use millrace_contract::{Expr, Plan, source::SourceKind};
 

@@ -128,11 +128,11 @@ impl Cursor<'_> {
         }
     }
 
-    /// `year-month-day`, `year/month/day` or eight digits; none when a time comes first.
+    /// `year-month-day`, `year/month/day`, `year.month.day` or eight digits; none when a time comes first.
     fn date(&mut self) -> Result<Option<(i64, i64, i64)>, ValueError> {
         let count = self.digit_count();
         match self.rest.get(count) {
-            Some(&separator @ (b'-' | b'/')) if (3..=7).contains(&count) => {
+            Some(&separator @ (b'-' | b'/' | b'.')) if (3..=7).contains(&count) => {
                 let year = self.number(count);
                 self.take(separator);
                 let month = self.bounded_number(2)?;
