@@ -17,7 +17,7 @@ async fn a_bad_query_says_where_and_what_and_the_live_revision_stays() -> Result
     let view = View::new("shop", "mended");
     view.delete()?;
     apply(&table_view("mended", "mended", 3, "SELECT id, nn FROM items"))?;
-    let message = view.wait_condition("QueryValid", "False", "QueryInvalid", MINUTE)?;
+    let message = view.wait_condition("QueryValid", "False", "InvalidQuery", MINUTE)?;
     ensure!(message.contains("line 1, column 12") && message.contains("nn"), "found {message}");
     let pods = view.pods()?;
     ensure!(pods.is_empty(), "a bad query reached pods {pods:?}");
@@ -26,7 +26,7 @@ async fn a_bad_query_says_where_and_what_and_the_live_revision_stays() -> Result
     view.wait_ready(Duration::from_secs(120))?;
     let live = view.live_revision()?;
     apply(&table_view("mended", "mended", 3, "SELECT id, n FROM items JOIN items AS b USING (id)"))?;
-    view.wait_condition("QueryValid", "False", "QueryInvalid", MINUTE)?;
+    view.wait_condition("QueryValid", "False", "InvalidQuery", MINUTE)?;
     ensure!(view.live_revision()? == live && view.condition("Available")?.0 == "True", "readers are served");
     view.delete()?;
     topic::delete("mended").await
