@@ -8,9 +8,12 @@
 mod guard;
 mod jars;
 mod kafka;
+pub mod plans;
 mod ports;
 mod postgres;
+mod revision;
 mod server;
 
 pub use kafka::TemporaryKafka;
 pub use postgres::{OwnedDatabase, TemporaryPostgres};
+pub use revision::{StoredRevision, TopicOfRevision};

@@ -155,11 +155,10 @@ fn buckets(keys: &RecordBatch, types: &[SqlType]) -> Vec<i32> {
     buckets.into_iter().collect()
 }
 
-/// Writes batches in their order, then looks up derived columns, then drops empty rows of the result.
+/// Writes batches in their order and drops the rows they empty, then looks up derived columns. Not the other way
+/// round: looking up moves a row, and its place is what it is dropped by.
 async fn write(store: &mut Store, writes: &[Write]) -> Result<usize, StoreError> {
     let mut written = 0;
-    let result = store.rows();
-    let mut empty_groups = Vec::new();
     for Write { table, rows } in writes {
         written += rows.num_rows();
         let shuffled;
@@ -170,18 +169,13 @@ async fn write(store: &mut Store, writes: &[Write]) -> Result<usize, StoreError>
             rows
         };
         let empty = write_table(store, *table, rows).await?;
-        if *table == result {
-            empty_groups = empty;
-        } else {
-            delete_empty(store, *table, &empty).await?;
-        }
+        delete_empty(store, *table, &empty).await?;
     }
     if !sabotaged("extremes_not_recomputed") {
         for Write { table, rows } in writes {
             derive(store, *table, rows).await?;
         }
     }
-    delete_empty(store, result, &empty_groups).await?;
     Ok(written)
 }
 

@@ -7,7 +7,7 @@ use super::{
     lease::{self, Claimed},
     prune, statement,
 };
-use millrace_contract::{Plan, plan::Output};
+use millrace_contract::Plan;
 use millrace_dataflow::driver::Dataflow;
 use sqlx::{Connection, PgConnection};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -69,12 +69,6 @@ impl Store {
 
     pub(super) fn topic(&self) -> &str {
         &self.loaded.plan.source.topic
-    }
-
-    /// The index of the result table.
-    pub(super) fn rows(&self) -> usize {
-        let (Output::Append { rows } | Output::Upsert { rows } | Output::Aggregate { rows, .. }) = self.plan().output;
-        rows
     }
 
     /// Commits an epoch: positions, state, rows and dead letters in one transaction.
