@@ -7,6 +7,8 @@ pub mod driver;
 pub mod evaluate;
 pub mod function;
 mod keys;
+pub mod laws;
+pub mod memory;
 mod operator;
 pub mod records;
 pub mod value;
