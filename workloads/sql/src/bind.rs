@@ -9,6 +9,7 @@ mod literal;
 mod operator;
 
 pub(crate) use aggregate::{AGGREGATES, AggregateCall, AggregateKind};
+pub(crate) use call::is_callable;
 
 use crate::{
     error::{At, Refusal, Result},

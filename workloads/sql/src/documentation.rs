@@ -1,5 +1,6 @@
 //! `docs/sql.md`: what views can compute, written from the table of functions.
 
+use crate::bind::is_callable;
 use millrace_contract::SqlType;
 use millrace_dataflow::function::{CastContext, Function, Sql, functions};
 use std::{collections::BTreeMap, fmt::Write};
@@ -14,7 +15,7 @@ pub fn documentation() -> String {
         Sql::Function(_) | Sql::Cast(_) => None,
     });
     section(&mut page, "Functions", |sql| match sql {
-        Sql::Function(name) => Some(name),
+        Sql::Function(name) => is_callable(name).then_some(name),
         Sql::Operator(_) | Sql::Prefix(_) | Sql::Cast(_) => None,
     });
     casts(&mut page);

@@ -67,7 +67,8 @@ fn refusal(error: ParserError, tokens: &Tokens) -> Refusal {
         }
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
     };
-    let (sentence, at) = split_place(&message).unwrap_or((&message, tokens.start()));
+    // The parser names no place when the text is over.
+    let (sentence, at) = split_place(&message).unwrap_or((&message, tokens.end()));
     match sentence.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: ")) {
         Some((expected, found)) => Refusal::new(
             at,

@@ -63,6 +63,13 @@ impl Printer<'_> {
                 format!("({left}{collate} OPERATOR(pg_catalog.{operator}) {right})")
             }
             Sql::Prefix(operator) => format!("(OPERATOR(pg_catalog.{operator}) {})", self.print(&arguments[0])),
+            // Not functions to Postgres, but words of its grammar.
+            Sql::Function(name @ ("greatest" | "least" | "nullif")) => {
+                let collate = if function.arguments[0] == SqlType::Text { " COLLATE \"C\"" } else { "" };
+                let (first, rest) = (self.print(&arguments[0]), self.list(&arguments[1..], ", "));
+                let comma = if rest.is_empty() { "" } else { ", " };
+                format!("{name}({first}{collate}{comma}{rest})")
+            }
             Sql::Function(name) => format!("pg_catalog.{}({})", quote(name), self.list(arguments, ", ")),
             Sql::Cast(_) => self.cast(&arguments[0], function.returns),
         }

@@ -87,6 +87,7 @@ fn is_readable(function: &Function) -> bool {
             let exact = catalogue().operators(name, types.len()).into_iter().filter(|found| found.arguments == types);
             !BY_COLLATION.contains(&name) && immutable(exact.map(|found| found.volatility).collect())
         }
+        Sql::Function("greatest" | "least" | "nullif") => true,
         Sql::Function(name) => {
             let overloads = catalogue().functions(name).iter();
             let exact = overloads.filter(|found| found.arguments == types && found.variadic.is_none());

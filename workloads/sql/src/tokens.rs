@@ -63,6 +63,11 @@ impl Tokens {
         self.words().next().map(|token| token.span.start.into()).unwrap_or(At { line: 1, column: 1 })
     }
 
+    /// Where the text ends.
+    pub fn end(&self) -> At {
+        self.words().last().map(|token| token.span.end.into()).unwrap_or(At { line: 1, column: 1 })
+    }
+
     /// Where a keyword first stands.
     pub fn keyword(&self, keyword: &str) -> At {
         let is_it = |token: &&TokenWithSpan| match &token.token {

@@ -28,9 +28,8 @@ impl Binder<'_> {
         }
         let Written { name, arguments, filter, at } = written;
         let overloads = catalogue().functions(&name);
-        let special = matches!(name.as_str(), "coalesce" | "nullif" | "greatest" | "least");
-        if !special && overloads.is_empty() && type_named(&name).is_none() {
-            let names = Implementations::get().names().chain(super::AggregateKind::NAMES);
+        if !is_special(&name) && overloads.is_empty() && type_named(&name).is_none() {
+            let names = Implementations::get().names().filter(|name| is_callable(name)).chain(super::AggregateKind::NAMES);
             return Err(Refusal::new(
                 at,
                 format!("unknown function {name:?}"),
@@ -61,8 +60,7 @@ impl Binder<'_> {
             arguments.into_iter().map(|argument| self.bind(argument)).collect::<Result<_>>()?;
         match (name.as_str(), operands.len()) {
             ("coalesce", 1..) => self.coalesce(operands, at),
-            ("greatest", 1..) => self.extreme(true, operands, at),
-            ("least", 1..) => self.extreme(false, operands, at),
+            ("greatest" | "least", 1..) => self.extreme(&name, operands, at),
             ("nullif", 2) => {
                 let mut operands = operands.into_iter();
                 let (Some(left), Some(right)) = (operands.next(), operands.next()) else {
@@ -88,7 +86,7 @@ impl Binder<'_> {
             let casts = types[0] == PgType::UNKNOWN
                 || matches!(
                     coercion(types[0], PgType::of(target), CastContext::Explicit),
-                    Some(Coercion::Cast(_) | Coercion::Text(_))
+                    Some(Coercion::None | Coercion::Cast(_) | Coercion::Text(_))
                 );
             if casts {
                 return Ok(Operand::known(self.explicit_cast(operand.clone(), target)?, at));
@@ -184,6 +182,16 @@ impl Binder<'_> {
         }
         Ok(Some(Operand::known(Expr::Call { function: function.into(), arguments: texts, ty: returns }, at)))
     }
+}
+
+/// Words of the grammar that are called like functions.
+fn is_special(name: &str) -> bool {
+    matches!(name, "coalesce" | "nullif" | "greatest" | "least")
+}
+
+/// Whether a query can call the function; some of the workers' functions only serve others.
+pub(crate) fn is_callable(name: &str) -> bool {
+    is_special(name) || !catalogue().functions(name).is_empty()
 }
 
 /// The type whose name a function call uses, when it is one that views know.

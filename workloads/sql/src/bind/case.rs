@@ -3,8 +3,9 @@
 use super::Binder;
 use crate::{
     error::{At, Refusal, Result},
+    implementation::Implementations,
     operand::{Operand, Value},
-    postgres::{CastContext, PgType, common_type},
+    postgres::{CastContext, Choice, PgType, choose_operator, common_type},
 };
 use millrace_contract::{Expr, SqlType};
 use sqlparser::ast;
@@ -82,45 +83,32 @@ impl Binder<'_> {
 
     /// `NULLIF(left, right)`: the type is that of the left side as `=` takes it.
     pub fn nullif(&mut self, left: Operand, right: Operand, at: At) -> Result<Operand> {
-        let compared = self.operator("=", vec![left, right], at)?;
+        let declared = match choose_operator("=", &[left.ty(), right.ty()]) {
+            Choice::One { arguments, .. } => arguments[0].sql_type(),
+            Choice::None | Choice::Ambiguous => None,
+        };
+        let compared = self.operator("=", vec![left.clone(), right], at)?;
         let condition = self.settle(compared, SqlType::Boolean)?;
         let Expr::Call { arguments, .. } = &condition else { unreachable!("an operator is a call") };
-        let value = arguments[0].clone();
-        let ty = value.ty();
+        let ty = declared.unwrap_or(arguments[0].ty());
+        let types: Vec<SqlType> = arguments.iter().map(Expr::ty).collect();
+        if let (true, Some((function, ty))) = (types[0] == ty, Implementations::get().function("nullif", &types)) {
+            let call = Expr::Call { function: function.into(), arguments: arguments.clone(), ty };
+            return Ok(Operand::known(call, at));
+        }
+        // The sides have two types that = compares as the wider one (integer and bigint).
         let null = Expr::Literal { value: None, ty };
-        let otherwise = Some(Box::new(value));
+        let otherwise = Some(Box::new(self.coerce(left, ty, CastContext::Implicit)?));
         Ok(Operand::known(Expr::Case { branches: vec![(condition, null)], otherwise, ty }, at))
     }
 
-    /// GREATEST and LEAST: nulls are passed over; of equal values the first.
-    pub fn extreme(&mut self, largest: bool, operands: Vec<Operand>, at: At) -> Result<Operand> {
-        const MOST: usize = 16;
-        let (name, comparison) = if largest { ("GREATEST", ">=") } else { ("LEAST", "<=") };
-        if operands.len() > MOST {
-            return Err(Refusal::new(
-                at,
-                format!("{name} of {} values", operands.len()),
-                format!("views take at most {MOST}"),
-                "nest several of them",
-            ));
-        }
-        let (operands, ty) = self.unify(name, operands)?;
-        if let [only] = &operands[..] {
-            return Ok(Operand::known(only.clone(), at));
-        }
-        let mut branches = Vec::new();
-        for (index, operand) in operands.iter().enumerate() {
-            let mut conditions = vec![Expr::Not(Box::new(Expr::IsNull(Box::new(operand.clone()))))];
-            for (other_index, other) in operands.iter().enumerate() {
-                if other_index != index {
-                    let sides = vec![Operand::known(operand.clone(), at), Operand::known(other.clone(), at)];
-                    let compared = self.operator(comparison, sides, at)?;
-                    let compared = self.settle(compared, SqlType::Boolean)?;
-                    conditions.push(Expr::Or(vec![Expr::IsNull(Box::new(other.clone())), compared]));
-                }
-            }
-            branches.push((Expr::And(conditions), operand.clone()));
-        }
-        Ok(Operand::known(Expr::Case { branches, otherwise: None, ty }, at))
+    /// GREATEST and LEAST: nulls are passed over.
+    pub fn extreme(&mut self, name: &str, operands: Vec<Operand>, at: At) -> Result<Operand> {
+        let (arguments, ty) = self.unify(&name.to_uppercase(), operands)?;
+        let types: Vec<SqlType> = arguments.iter().map(Expr::ty).collect();
+        let Some((function, ty)) = Implementations::get().function(name, &types) else {
+            unreachable!("{name} has a form for {ty}");
+        };
+        Ok(Operand::known(Expr::Call { function: function.into(), arguments, ty }, at))
     }
 }

@@ -4,6 +4,7 @@ use super::Binder;
 use crate::{
     error::{At, Refusal, Result},
     operand::Operand,
+    postgres::PgType,
 };
 use millrace_contract::{Expr, SqlType};
 use sqlparser::ast::{self, CeilFloorKind, DateTimeField, TrimWhereField};
@@ -70,11 +71,21 @@ impl Binder<'_> {
                 self.call("timezone", operands, at)
             }
             E::Collate { expr, collation } => {
+                let operand = self.bind(expr)?;
+                let place = self.between(expr);
+                if !matches!(operand.ty(), PgType::UNKNOWN | PgType::TEXT) {
+                    return Err(Refusal::new(
+                        place,
+                        format!("COLLATE behind a value of type {}", operand.ty()),
+                        "only text is compared by a collation",
+                        "leave it out",
+                    ));
+                }
                 if collation.to_string().trim_matches('"') == "C" {
-                    return self.bind(expr);
+                    return Ok(operand);
                 }
                 Err(Refusal::new(
-                    self.between(expr),
+                    place,
                     format!("COLLATE {collation}"),
                     "views compare text by its bytes",
                     "leave it out, or write COLLATE \"C\"",

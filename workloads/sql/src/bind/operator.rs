@@ -2,7 +2,7 @@
 
 use super::Binder;
 use crate::{
-    error::{At, Refusal, Result, did_you_mean},
+    error::{At, Refusal, Result},
     implementation::Implementations,
     operand::{Operand, Value},
     postgres::{CastContext, Choice, PgType, choose_operator, common_type},
@@ -123,8 +123,8 @@ impl Binder<'_> {
             [operand] => format!("{name} {operand}"),
             _ => types.iter().map(ToString::to_string).collect::<Vec<_>>().join(&format!(" {name} ")),
         };
-        let arguments = match choose_operator(name, &types) {
-            Choice::One { arguments, .. } => arguments,
+        let (result, arguments) = match choose_operator(name, &types) {
+            Choice::One { overload, arguments } => (overload.result, arguments),
             Choice::None => {
                 return Err(Refusal::new(
                     at,
@@ -147,15 +147,16 @@ impl Binder<'_> {
             .iter()
             .map(|ty| if name == "||" && ty.is_any() { Some(SqlType::Text) } else { ty.sql_type() })
             .collect();
-        let function = wanted.as_deref().and_then(|types| Implementations::get().operator(name, types));
-        let (Some(wanted), Some((function, returns))) = (wanted, function) else {
-            let chosen = arguments.iter().map(ToString::to_string).collect::<Vec<_>>().join(&format!(" {name} "));
-            let near = did_you_mean(name, []);
+        let Some((wanted, function, returns)) = wanted.and_then(|wanted| implementation(name, wanted, result)) else {
+            let chosen: Vec<String> = arguments.iter().map(ToString::to_string).collect();
             return Err(Refusal::new(
                 at,
                 written,
-                format!("Postgres computes it as {chosen}, which views cannot compute yet"),
-                format!("use an operator of docs/sql.md{near}"),
+                format!(
+                    "Postgres computes it as {}, of type {result}, which views cannot compute yet",
+                    chosen.join(&format!(" {name} "))
+                ),
+                "use an operator of docs/sql.md",
             ));
         };
         let context = |ty: &PgType| if ty.is_any() { CastContext::Explicit } else { CastContext::Implicit };
@@ -274,4 +275,22 @@ impl Binder<'_> {
         }
         self.operator(name, vec![value, pattern], at)
     }
+}
+
+/// What computes an operator. One over two related types (integer and bigint, date and timestamp) is computed over the
+/// wider of them.
+fn implementation(
+    name: &str,
+    wanted: Vec<SqlType>,
+    result: PgType,
+) -> Option<(Vec<SqlType>, &'static str, SqlType)> {
+    let implementations = Implementations::get();
+    if let Some((function, returns)) = implementations.operator(name, &wanted) {
+        return Some((wanted, function, returns));
+    }
+    let types: Vec<PgType> = wanted.iter().map(|ty| PgType::of(*ty)).collect();
+    let wider = common_type(&types).ok()?.sql_type()?;
+    let both = vec![wider; wanted.len()];
+    let (function, returns) = implementations.operator(name, &both)?;
+    (PgType::of(returns) == result).then_some((both, function, returns))
 }

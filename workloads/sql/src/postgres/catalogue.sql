@@ -44,8 +44,8 @@ SELECT line FROM (
       SELECT FROM unnest(proargtypes) AS x(argument)
       WHERE argument NOT IN (SELECT oid FROM polymorphic_or_plain))
     AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~
-      '^(implementation of|I/O|internal|less-equal-greater|hash|restriction|join sel|aggregate (trans|final|ser|des|comb)|G[iI][NS]|SP-GiST|BRIN|btree|sort support|deprecated|equal image)'
+      '^(I/O|internal|less-equal-greater|hash|restriction|join sel|aggregate (trans|final|ser|des|comb)|G[iI][NS]|SP-GiST|BRIN|btree|sort support|deprecated|equal image)'
     AND proname !~
-      '^(pg_|_|has_|gtsv|lo|txid_snap|int[248](inc|dec|larger|smaller)|(float[48]|date|numeric|time|timetz|timestamp|timestamptz|oid|xid8|cash|bpchar|interval)_?(larger|smaller)|enum_|aclite|amval|RI_)'
+      '^(pg_|_|has_|gtsv|lo_|loread|lowrite|txid_snap|int[248](inc|dec|larger|smaller)|(float[48]|date|numeric|time|timetz|timestamp|timestamptz|oid|xid8|cash|bpchar|interval)_?(larger|smaller)|enum_|aclite|amval|RI_)'
 ) AS lines
 ORDER BY part, line COLLATE "C"
