@@ -85,6 +85,15 @@ pub struct Reader {
     pub health: Arc<Health>,
 }
 
+/// Says that the reader has ended, however it did.
+struct Ended(Arc<Health>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.reader_ended.store(true, Ordering::Relaxed);
+    }
+}
+
 struct Reading {
     assignment: Assignment,
     /// Where the epoch under construction begins.
@@ -113,7 +122,7 @@ struct Turning {
 impl Reader {
     /// Turns until the loop is gone.
     pub fn run(self) {
-        let health = self.health.clone();
+        let _ended = Ended(self.health.clone());
         let now = Instant::now();
         let mut turning = Turning {
             reader: self,
@@ -126,7 +135,6 @@ impl Reader {
             looked: now,
         };
         while turning.turn().is_some() {}
-        health.reader_ended.store(true, Ordering::Relaxed);
     }
 }
 

@@ -45,19 +45,23 @@ impl Answers {
         NonNull::new(unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), timeout.as_millis() as i32) }).map(Answer)
     }
 
-    /// Asks a broker about `topic`; `None`: there is no such topic.
+    /// Asks a broker about `topic`; `None`: there is no such topic. The queue is used for nothing else.
     pub fn describe(&self, topic: &str, timeout: Duration) -> Result<Option<Description>, String> {
+        // An answer that came too late for the one who asked is none to this question.
+        while self.poll(Duration::ZERO).is_some() {}
         let name = CString::new(topic).map_err(|_| format!("topic {topic:?} has a NUL in its name"))?;
         let mut names: [*const c_char; 1] = [name.as_ptr()];
         let options = self.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout)?;
+        // A queue of its own: the shared one may hold the answer about positions that were sent before.
+        let own = Answers::new(self.client);
         // SAFETY: the arguments live through the call, which copies them.
         unsafe {
             let topics = sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), 1);
-            sys::rd_kafka_DescribeTopics(self.client, topics, options, self.queue.as_ptr());
+            sys::rd_kafka_DescribeTopics(self.client, topics, options, own.queue.as_ptr());
             sys::rd_kafka_TopicCollection_destroy(topics);
             sys::rd_kafka_AdminOptions_destroy(options);
         }
-        let answer = self.poll(timeout + Duration::from_millis(500)).ok_or("no broker answered in time")?;
+        let answer = own.poll(timeout + Duration::from_millis(500)).ok_or("no broker answered in time")?;
         // SAFETY: the event lives until `answer` is dropped; the pointers below are parts of it.
         unsafe {
             let error = sys::rd_kafka_event_error(answer.0.as_ptr());
@@ -65,6 +69,9 @@ impl Answers {
                 return Err(text(sys::rd_kafka_event_error_string(answer.0.as_ptr())));
             }
             let result = sys::rd_kafka_event_DescribeTopics_result(answer.0.as_ptr());
+            if result.is_null() {
+                return Err("the answer is one to an earlier question".into());
+            }
             let mut count = 0;
             let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &mut count);
             if count == 0 {

@@ -24,7 +24,8 @@ use std::{
 /// A client and what it is assigned of one topic. Used by one thread.
 pub struct KafkaSource {
     // Dropped in this order: queues before the client they belong to.
-    answers: Answers,
+    descriptions: Answers,
+    alterations: Answers,
     queue: ConsumerQueue,
     consumer: BaseConsumer<Log>,
     topic: String,
@@ -76,7 +77,8 @@ impl KafkaSource {
         let queue = NonNull::new(unsafe { sys::rd_kafka_queue_get_consumer(client) })
             .ok_or_else(|| KafkaError::ClientCreation("the client has no consumer queue".into()))?;
         Ok(KafkaSource {
-            answers: Answers::new(client),
+            descriptions: Answers::new(client),
+            alterations: Answers::new(client),
             queue: ConsumerQueue(queue),
             consumer,
             topic: topic.to_owned(),
@@ -89,7 +91,7 @@ impl KafkaSource {
     pub fn identity(&self, timeout: Duration) -> Result<TopicIdentity, String> {
         let cluster_id =
             self.consumer.client().fetch_cluster_id(timeout).ok_or("no broker told the id of its cluster in time")?;
-        let description = self.answers.describe(&self.topic, timeout)?;
+        let description = self.descriptions.describe(&self.topic, timeout)?;
         let partitions = description.as_ref().map_or(0, |description| description.partitions);
         Ok(TopicIdentity { cluster_id, topic_id: description.map(|description| description.topic_id), partitions })
     }
@@ -126,13 +128,13 @@ impl KafkaSource {
 
     /// Writes committed positions to a consumer group, for other tools to see. Never read back.
     pub fn mirror(&self, group: &str, positions: &[(i32, i64)]) -> Result<(), String> {
-        let earlier = self.answers.errors();
+        let earlier = self.alterations.errors();
         let mut list = TopicPartitionList::new();
         for &(partition, offset) in positions {
             list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))
                 .map_err(|error| error.to_string())?;
         }
-        self.answers.alter_offsets(group, &list)?;
+        self.alterations.alter_offsets(group, &list)?;
         earlier.into_iter().next().map_or(Ok(()), Err)
     }
 
