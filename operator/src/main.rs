@@ -1,23 +1,20 @@
-//! The operator: turns MaterializedViews into topics, workers and Postgres schemas, and keeps them true.
-
-mod config;
-mod controller;
-mod telemetry;
-mod view;
-mod world;
+//! The process: reads its configuration, waits to lead, runs the controller, and ends with the lease.
 
 use anyhow::Context;
 use clap::Parser;
-use config::Config;
-use controller::Reconciler;
 use kube::{
     Client,
     runtime::events::{Recorder, Reporter},
 };
+use millrace_operator::{
+    config::Config,
+    controller::{self, Reconciler},
+    telemetry,
+    view::rhythm::Rhythm,
+    world::{connections::Connections, lease, real::RealWorld},
+};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use view::rhythm::Rhythm;
-use world::{connections::Connections, lease, real::RealWorld};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

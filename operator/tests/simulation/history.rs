@@ -1,0 +1,249 @@
+//! One history: rounds of the operator between things that people, topics, workers and faults do; then quiet.
+
+use crate::{
+    specs::{Specs, TOPIC, UID},
+    world::SimulatedWorld,
+};
+use futures::executor::block_on;
+use millrace_crds::RolloutPhase;
+use millrace_operator::{
+    view::{
+        desired::{Deletion, DeletionPolicy, Desired},
+        moment::Moment,
+        plan::{Plan, plan},
+        shown::Shown,
+        status::{Outcome, status},
+    },
+    world::{Performed, Report, World},
+};
+use std::time::Duration;
+
+const STEPS: usize = 120;
+/// Rounds within which a world without faults becomes steady.
+const ENOUGH: usize = 300;
+
+pub struct History<'a> {
+    seed: u64,
+    specs: &'a Specs,
+    world: SimulatedWorld,
+    desired: Desired,
+    /// The resource is there.
+    exists: bool,
+    uids: u32,
+    replays: u32,
+}
+
+#[derive(Default)]
+pub struct Tally {
+    cut_overs: u64,
+    fences: u64,
+    drops: u64,
+    abandoned: u64,
+    adoptions: u64,
+}
+
+impl Tally {
+    pub fn counts(&self) -> [(&'static str, u64); 5] {
+        [
+            ("a cut-over", self.cut_overs),
+            ("a fence", self.fences),
+            ("a drop", self.drops),
+            ("an abandoned revision", self.abandoned),
+            ("an adoption", self.adoptions),
+        ]
+    }
+}
+
+impl<'a> History<'a> {
+    pub fn new(seed: u64, specs: &'a Specs) -> History<'a> {
+        let desired = specs.valid[0].clone();
+        History { seed, specs, world: SimulatedWorld::new(seed), desired, exists: true, uids: 1, replays: 0 }
+    }
+
+    pub fn run(mut self, tally: &mut Tally) {
+        for _ in 0..STEPS {
+            self.something_happens();
+            self.round();
+        }
+        self.becomes_steady();
+        let promises = &self.world.state().promises;
+        tally.cut_overs += promises.cut_overs;
+        tally.fences += promises.fences;
+        tally.drops += promises.drops;
+        tally.abandoned += promises.abandoned;
+        tally.adoptions += promises.adoptions;
+    }
+
+    /// One round of the operator, as the controller does it.
+    fn round(&mut self) -> Plan {
+        let mut desired = self.desired.clone();
+        {
+            let state = self.world.state();
+            desired.finalizer = state.cluster.finalizer;
+            desired.remembered_replays = state.status.replays.iter().map(|replay| replay.id.clone()).collect();
+        }
+        let observed = block_on(self.world.observe(&desired));
+        let now = self.world.state().now;
+        let plan = plan(&desired, &observed, now);
+        self.world.state().promises.check_plan(&observed, &plan);
+        let mut outcome = Outcome::Done;
+        for action in &plan.actions {
+            match block_on(self.world.perform(&desired, action)) {
+                Ok(Performed::Done) => continue,
+                Ok(Performed::NotYet(what)) => outcome = Outcome::Waiting(what),
+                Err(trouble) => outcome = Outcome::Failed(trouble),
+            }
+            break;
+        }
+        let previous = self.world.state().status.clone();
+        let status = status(&desired, &observed, &plan, &outcome, &previous, now);
+        let report = Report { status: Some(status), events: Vec::new() };
+        block_on(self.world.report(&desired, &report)).expect("a simulated report does not fail");
+        let mut state = self.world.state();
+        state.crashed = false;
+        if self.desired.deletion.is_some() && !state.cluster.finalizer {
+            // The API server lets go of the resource, and of what it owns.
+            self.exists = false;
+            state.cluster.deployments.clear();
+            state.cluster.secret = None;
+            state.status = Default::default();
+        }
+        drop(state);
+        if !self.exists {
+            self.make_again();
+        }
+        plan
+    }
+
+    fn make_again(&mut self) {
+        self.uids += 1;
+        self.exists = true;
+        self.desired.deletion = None;
+        self.desired.identity.uid = format!("{UID}-{}", self.uids);
+    }
+
+    fn something_happens(&mut self) {
+        let mut state = self.world.state();
+        let milliseconds = if state.faults.chance(3) { 3 * 3600 * 1000 } else { state.faults.offset(3_000) };
+        state.now = state.now + Duration::from_millis(milliseconds.unsigned_abs());
+        let world = &mut *state;
+        if world.faults.chance(40) {
+            let most = if world.faults.chance(10) { 20_000 } else { 50 };
+            world.kafka.produce(&mut world.faults, most);
+        }
+        world.cluster.settle(&mut world.faults);
+        if world.faults.chance(30) {
+            world.open_reader();
+        }
+        if world.faults.chance(35) && !world.postgres.readers.is_empty() {
+            let which = world.faults.below(world.postgres.readers.len());
+            world.postgres.readers.remove(which);
+        }
+        if world.faults.chance(4) {
+            world.cluster.vandalise(&mut world.faults);
+        }
+        if world.faults.chance(3) {
+            world.kafka.grow(TOPIC);
+        }
+        if world.faults.chance(1) {
+            world.kafka.recreate(TOPIC);
+        }
+        if world.faults.below(400) == 0 {
+            world.postgres.empty();
+            world.promises.forget();
+        }
+        world.work(&self.desired);
+        let what = if self.desired.deletion.is_none() { world.faults.below(60) } else { usize::MAX };
+        let word = world.faults.word() as usize;
+        drop(state);
+        match what {
+            0..=3 => {
+                self.replays += 1;
+                self.desired.replay = Some(format!("replay-{}", self.replays));
+            }
+            4..=6 => self.ask(self.specs.valid[word % self.specs.valid.len()].clone()),
+            7 => self.ask(self.specs.invalid.clone()),
+            8 => self.ask(self.specs.breaking.clone()),
+            9 => self.desired.suspended = !self.desired.suspended,
+            10 => self.desired.paused = !self.desired.paused,
+            11 => {
+                self.desired.deletion_policy =
+                    if word.is_multiple_of(3) { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
+                self.desired.deletion = Some(Deletion { blocked_since: None });
+            }
+            12 => self.desired.readers = vec![["dashboards", "nobody"][word % 2].into()],
+            13 => self.desired.replay = None,
+            _ => {}
+        }
+    }
+
+    /// A person changes the query.
+    fn ask(&mut self, spec: Desired) {
+        let before = self.desired.clone();
+        self.desired = Desired {
+            identity: before.identity,
+            generation: before.generation + 1,
+            suspended: before.suspended,
+            paused: before.paused,
+            replay: before.replay,
+            deletion: before.deletion,
+            deletion_policy: before.deletion_policy,
+            ..spec
+        };
+    }
+
+    /// Faults end, readers go, a person asks for what can be had: the view becomes steady, and then nothing is done.
+    fn becomes_steady(&mut self) {
+        {
+            let mut state = self.world.state();
+            state.faults.rate = 0;
+            state.postgres.readers.clear();
+        }
+        let mut rounds = 0;
+        while self.desired.deletion.is_some() {
+            self.calm();
+            self.round();
+            rounds += 1;
+            assert!(rounds < ENOUGH, "seed {}: the deletion sticks", self.seed);
+        }
+        self.ask(self.specs.valid[2].clone());
+        (self.desired.suspended, self.desired.paused) = (false, false);
+        self.desired.readers = vec!["dashboards".into()];
+        self.desired.replay = Some("the last".into());
+        for pass in ["once", "after what is kept for a while is gone"] {
+            let mut last = Plan::idle();
+            let mut quiet = 0;
+            for _ in 0..ENOUGH {
+                self.calm();
+                last = self.round();
+                quiet = if last.actions.is_empty() { quiet + 1 } else { 0 };
+                if quiet >= 3 && last.rollout.as_ref().is_some_and(|rollout| rollout.phase == RolloutPhase::Steady) {
+                    break;
+                }
+            }
+            let state = self.world.state();
+            let view = state.postgres.view.as_ref().expect("the view has its row");
+            let context = || format!("seed {}, {pass}: {:#?} with {last:#?}", self.seed, view.shown);
+            assert!(quiet >= 3, "something is done again and again: {}", context());
+            let wanted = self.desired.query.as_ref().expect("it compiles").revision(view.replay_count);
+            assert_eq!(view.live.as_ref(), Some(&wanted), "{}", context());
+            assert_eq!(view.shown, Shown::Plain(wanted), "{}", context());
+            assert_eq!(last.troubles, [], "{}", context());
+            if pass != "once" {
+                assert_eq!(view.revisions.len(), 1, "{}", context());
+                assert_eq!(state.cluster.deployments.len(), 1, "{}", context());
+            }
+            drop(state);
+            let mut state = self.world.state();
+            state.now = state.now + Duration::from_secs(3600);
+        }
+    }
+
+    fn calm(&mut self) {
+        let mut state = self.world.state();
+        state.now = Moment(state.now.0 + 1_000);
+        let world = &mut *state;
+        world.cluster.settle(&mut world.faults);
+        world.work(&self.desired);
+    }
+}

@@ -1,0 +1,103 @@
+//! A Kafka of values: topics with ids, ends and settings.
+
+use crate::faults::Faults;
+use millrace_crds::Reason;
+use millrace_operator::view::{
+    action::Action,
+    known::Known,
+    observed::{Kafka, KafkaAddress, Offsets, Topic},
+    trouble::Trouble,
+};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone)]
+pub struct SimulatedKafka {
+    pub cluster_id: String,
+    pub topics: BTreeMap<String, Topic>,
+    ids: u32,
+}
+
+impl SimulatedKafka {
+    pub fn new() -> SimulatedKafka {
+        SimulatedKafka { cluster_id: "cluster-1".into(), topics: BTreeMap::new(), ids: 0 }
+    }
+
+    pub fn address() -> KafkaAddress {
+        KafkaAddress {
+            bootstrap_servers: "kafka:9092".into(),
+            security_protocol: "PLAINTEXT".into(),
+            login: false,
+            ca: None,
+            digest: "k".into(),
+        }
+    }
+
+    pub fn observe(&self, topic: &str, hidden: bool, topic_hidden: bool) -> Known<Kafka> {
+        let unreachable = || Trouble::sources(Reason::KafkaUnreachable, "no broker answers");
+        if hidden {
+            return Known::Unknown(unreachable());
+        }
+        let known = match self.topics.get(topic) {
+            _ if topic_hidden => Known::Unknown(unreachable()),
+            Some(found) => Known::Present(found.clone()),
+            None => Known::Absent,
+        };
+        Known::Present(Kafka { cluster_id: self.cluster_id.clone(), by_topic: BTreeMap::from([(topic.to_owned(), known)]) })
+    }
+
+    /// Does the action; false when Kafka refuses it.
+    pub fn perform(&mut self, action: &Action) -> bool {
+        match action {
+            Action::CreateTopic { topic, partitions, config, .. } => {
+                if !self.topics.contains_key(topic) {
+                    self.make(topic, *partitions, config.clone());
+                }
+                true
+            }
+            Action::GrowTopic { topic, to, .. } => {
+                let Some(topic) = self.topics.get_mut(topic) else { return false };
+                if *to <= topic.partitions.len() as i32 {
+                    return false;
+                }
+                for number in topic.partitions.len() as i32..*to {
+                    topic.partitions.insert(number, Offsets { earliest: 0, end: 0 });
+                }
+                true
+            }
+            Action::ConfigureTopic { topic, config } => {
+                let Some(topic) = self.topics.get_mut(topic) else { return false };
+                topic.config.extend(config.clone());
+                true
+            }
+            _ => panic!("{action} is not for Kafka"),
+        }
+    }
+
+    fn make(&mut self, topic: &str, partitions: i32, config: BTreeMap<String, String>) {
+        self.ids += 1;
+        let partitions = (0..partitions).map(|number| (number, Offsets { earliest: 0, end: 0 })).collect();
+        self.topics.insert(topic.to_owned(), Topic { id: format!("topic-{}", self.ids), partitions, config });
+    }
+
+    pub fn recreate(&mut self, topic: &str) {
+        if let Some(old) = self.topics.remove(topic) {
+            self.make(topic, old.partitions.len() as i32, old.config);
+        }
+    }
+
+    pub fn produce(&mut self, faults: &mut Faults, most: i64) {
+        for topic in self.topics.values_mut() {
+            for offsets in topic.partitions.values_mut() {
+                offsets.end += faults.offset(most);
+            }
+        }
+    }
+
+    pub fn grow(&mut self, topic: &str) {
+        if let Some(topic) = self.topics.get_mut(topic)
+            && topic.partitions.len() < 6
+        {
+            topic.partitions.insert(topic.partitions.len() as i32, Offsets { earliest: 0, end: 0 });
+        }
+    }
+}

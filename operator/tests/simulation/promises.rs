@@ -1,0 +1,159 @@
+//! What must hold after every action, whatever went wrong before.
+
+use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
+use millrace_contract::revision::RevisionState;
+use millrace_operator::view::{
+    action::Action,
+    known::Known,
+    name::Revision,
+    observed::Observed,
+    plan::Plan,
+    shown::Shown,
+};
+use std::collections::BTreeMap;
+
+pub struct Promises {
+    seed: u64,
+    /// The highest position that readers have seen, by topic id and partition.
+    seen: BTreeMap<(String, i32), i64>,
+    partitions: BTreeMap<String, usize>,
+    live: Option<Revision>,
+    pub cut_overs: u64,
+    pub fences: u64,
+    pub drops: u64,
+    pub abandoned: u64,
+    pub adoptions: u64,
+}
+
+impl Promises {
+    pub fn new(seed: u64) -> Promises {
+        let (seen, partitions) = (BTreeMap::new(), BTreeMap::new());
+        Promises { seed, seen, partitions, live: None, cut_overs: 0, fences: 0, drops: 0, abandoned: 0, adoptions: 0 }
+    }
+
+    /// The database was emptied: readers have lost everything already, and by nobody's plan.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+        self.live = None;
+    }
+
+    /// After an action.
+    pub fn check(&mut self, action: &Action, postgres: &SimulatedPostgres, kafka: &SimulatedKafka) {
+        let seed = self.seed;
+        match action {
+            Action::CutOver { .. } => self.cut_overs += 1,
+            Action::FenceLive { .. } => self.fences += 1,
+            Action::DropRevision { .. } => self.drops += 1,
+            Action::Abandon { .. } => self.abandoned += 1,
+            Action::ClaimView { from, .. } if format!("{from:?}") != "NoRow" => self.adoptions += 1,
+            Action::DeleteView => {
+                self.seen.clear();
+                self.live = None;
+                return;
+            }
+            _ => {}
+        }
+        for (name, topic) in &kafka.topics {
+            let before = self.partitions.entry(topic.id.clone()).or_default();
+            assert!(topic.partitions.len() >= *before, "seed {seed}: topic {name} has shrunk by {action}");
+            *before = topic.partitions.len();
+        }
+        let Some(view) = &postgres.view else { return };
+        if self.live.is_some() {
+            assert!(view.live.is_some(), "seed {seed}: nothing is live after {action}");
+        }
+        if let Some(live) = &view.live {
+            assert!(view.shown.shows(live), "seed {seed}: readers are shown {:?} and {live} is live, after {action}", view.shown);
+            assert!(postgres.relation.is_some(), "seed {seed}: the name that readers query is gone after {action}");
+        }
+        // Whoever is shown something has its tables; and the other branch of a switch has them too.
+        let shown: Vec<&Revision> = match &view.shown {
+            Shown::Nothing => Vec::new(),
+            Shown::Plain(revision) => vec![revision],
+            Shown::Switch { live, next } => vec![live, next],
+        };
+        for revision in shown {
+            assert!(postgres.schemas.contains(revision), "seed {seed}: the tables of {revision} are gone after {action}");
+        }
+        for reader in &postgres.readers {
+            if let Some(live) = &reader.live {
+                assert!(
+                    view.shown.shows(live) && postgres.schemas.contains(live),
+                    "seed {seed}: a reader whose snapshot sees {live} as live is shown {:?} after {action}",
+                    view.shown
+                );
+            }
+        }
+        let served = view.revisions.iter().filter(|(name, row)| {
+            row.state == RevisionState::Fenced && view.live.as_ref() != Some(*name)
+        });
+        assert_eq!(served.count(), 0, "seed {seed}: a revision that is not live is fenced after {action}");
+        self.live.clone_from(&view.live);
+        self.see(postgres);
+    }
+
+    /// Readers look: no partition of what is live is behind what they have seen before.
+    pub fn see(&mut self, postgres: &SimulatedPostgres) {
+        let Some((live, row)) = postgres.view.as_ref().and_then(|view| view.live_row()) else { return };
+        for task in &row.progress {
+            let seen = self.seen.entry((task.topic_id.clone(), task.partition)).or_default();
+            assert!(
+                task.next_offset >= *seen,
+                "seed {}: readers saw partition {} up to {seen}, and {live} is at {}",
+                self.seed,
+                task.partition,
+                task.next_offset
+            );
+            *seen = task.next_offset;
+        }
+        // A partition that readers saw and that the live revision does not have would be a gap.
+        for (topic, partition) in self.seen.keys() {
+            let same = row.progress.iter().any(|task| task.topic_id == *topic);
+            let there = row.progress.iter().any(|task| task.topic_id == *topic && task.partition == *partition);
+            assert!(!same || there, "seed {}: {live} lacks partition {partition}, which readers saw", self.seed);
+        }
+    }
+
+    /// Before a plan is performed: what could not be asked is a reason for nothing.
+    pub fn check_plan(&self, observed: &Observed, plan: &Plan) {
+        for action in &plan.actions {
+            let (kafka, postgres, cluster) = needs(action);
+            for (needed, known, what) in [
+                (kafka, is_known(&observed.kafka), "Kafka"),
+                (postgres, is_known(&observed.catalog), "Postgres"),
+                (cluster, is_known(&observed.children), "the API server"),
+            ] {
+                assert!(!needed || known, "seed {}: {action} is planned while {what} could not be asked", self.seed);
+            }
+        }
+    }
+}
+
+fn is_known<T>(known: &Known<T>) -> bool {
+    matches!(known, Known::Present(_) | Known::Absent)
+}
+
+/// What must have been seen before an action may be planned: Kafka, Postgres, the API server.
+fn needs(action: &Action) -> (bool, bool, bool) {
+    match action {
+        Action::AddFinalizer | Action::RemoveFinalizer { .. } => (false, false, false),
+        Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => (true, true, false),
+        Action::CreateRevision(_) => (true, true, true),
+        Action::AddPartitions { .. } | Action::ReopenRevision { .. } | Action::ShowFirst { .. } => (true, true, false),
+        Action::ApplyLogin(_) | Action::ApplyDeployment { .. } => (false, true, true),
+        Action::DeleteDeployment { .. } => (false, false, true),
+        Action::MigrateCatalog
+        | Action::ClaimView { .. }
+        | Action::SetErrors { .. }
+        | Action::CreateIndex { .. }
+        | Action::Show { .. }
+        | Action::CutOver { .. }
+        | Action::FenceLive { .. }
+        | Action::UnfenceLive { .. }
+        | Action::GrantReaders { .. }
+        | Action::Abandon { .. }
+        | Action::DropRevision { .. }
+        | Action::ReleaseView
+        | Action::DeleteView => (false, true, false),
+    }
+}
