@@ -110,6 +110,9 @@ impl<'a> Binder<'a> {
     fn bind_one(&mut self, expr: &ast::Expr) -> Result<Operand> {
         use ast::Expr as E;
         let at = self.at(expr);
+        if let Some(first) = first_operand(expr) {
+            self.check_chain(expr, first)?;
+        }
         match expr {
             E::Identifier(name) => self.column(name),
             E::CompoundIdentifier(names) => self.qualified_column(names, at),
@@ -214,5 +217,19 @@ impl<'a> Binder<'a> {
             Value::Known(expr) => Ok(expr),
             Value::Unknown(text) => self.constant(text, open, operand.at),
         }
+    }
+}
+
+/// The left operand of a test.
+fn first_operand(expr: &ast::Expr) -> Option<&ast::Expr> {
+    use ast::Expr as E;
+    match expr {
+        E::IsNull(operand) | E::IsNotNull(operand) | E::IsTrue(operand) | E::IsNotTrue(operand) => Some(operand),
+        E::IsFalse(operand) | E::IsNotFalse(operand) | E::IsUnknown(operand) | E::IsNotUnknown(operand) => {
+            Some(operand)
+        }
+        E::IsDistinctFrom(left, _) | E::IsNotDistinctFrom(left, _) => Some(left),
+        E::Like { expr, .. } | E::ILike { expr, .. } | E::InList { expr, .. } | E::Between { expr, .. } => Some(expr),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{EVERY_TYPE, compiled, source};
-use millrace_contract::source::SourceKind;
+use millrace_contract::{SqlType, source::SourceKind};
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -14,16 +14,16 @@ fn a_mutated_query_is_compiled_or_refused_never_a_panic() {
     let seed = 20_260_101;
     println!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut columns = vec![("id", millrace_contract::SqlType::BigInt), ("name", millrace_contract::SqlType::Text)];
-    columns.push(("department", millrace_contract::SqlType::Text));
+    let mut columns = vec![("id", SqlType::BigInt), ("salary", SqlType::Integer), ("created_at", SqlType::TimestampTz)];
+    columns.extend(["name", "department", "email", "status", "event_type"].map(|name| (name, SqlType::Text)));
     columns.extend(EVERY_TYPE);
     let users = source("users", SourceKind::Table, &columns, &["id"]);
     let mut seeds: Vec<&str> = SEEDS.split("\n\n").map(str::trim).collect();
-    seeds.push("SELECT department AS 부서, count(*), avg(i4) FILTER (WHERE bo) FROM users GROUP BY 1 HAVING max(id) > 7");
-    seeds.push("SELECT id, CASE WHEN name LIKE '김%' THEN upper(name) ELSE 'x' END AS n FROM users WHERE id BETWEEN 1 AND 9");
+    seeds.extend(include_str!("plans/queries.sql").split("\n\n").map(str::trim));
+    seeds.retain(|seed| !seed.is_empty());
     let words: Vec<&str> = seeds.iter().flat_map(|seed| seed.split_whitespace()).collect();
     let mut compiled_count = 0;
-    let runs = 5_000;
+    let runs = 6_000;
     for _ in 0..runs {
         let mut query = seeds.choose(&mut random).copied().unwrap_or_default().to_owned();
         for _ in 0..random.random_range(1..4) {

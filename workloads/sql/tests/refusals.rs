@@ -92,7 +92,10 @@ fn chains_and_nests_of_any_length_are_answered() {
         (format!("SELECT {}1{} AS x FROM users", "(".repeat(20_000), ")".repeat(20_000)), "refused"),
         (format!("SELECT {}1 AS x FROM users", "- ".repeat(15_000)), "refused"),
         (format!("SELECT {}true AS x FROM users", "NOT ".repeat(15_000)), "refused"),
-        (format!("SELECT {}1{} AS x FROM users", "CASE WHEN true THEN ".repeat(3_000), " END".repeat(3_000)), "refused"),
+        (
+            format!("SELECT {}1{} AS x FROM users", "CASE WHEN true THEN ".repeat(3_000), " END".repeat(3_000)),
+            "refused",
+        ),
         (format!("SELECT {}1{} AS x FROM users", "lower(".repeat(5_000), ")".repeat(5_000)), "refused"),
         (format!("SELECT id FROM users WHERE {}", vec!["id = 1"; 3_000].join(" OR ")), "compiled"),
         (format!("SELECT id FROM users WHERE id IN ({})", vec!["1"; 9_000].join(",")), "compiled"),

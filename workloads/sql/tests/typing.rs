@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::{EVERY_TYPE, compiled, source};
+use common::{EVERY_TYPE, compiled, grammar::Grammar, source};
 use millrace_contract::{SqlType, source::SourceKind};
 use millrace_dataflow::function::{Sql, functions};
 use millrace_test_support::TemporaryPostgres;
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, Statement, TypeInfo, Column};
+use sqlx::{AssertSqlSafe, Column, Connection, Executor, PgConnection, SqlSafeStr, Statement, TypeInfo};
 use std::collections::BTreeSet;
 
 /// What the compiler says of an expression.
@@ -26,7 +26,15 @@ fn ours(expression: &str) -> Verdict {
         Ok(compiled) => Verdict::Type(compiled.columns[0].1.clone()),
         Err(error) => {
             let sentence = error.to_string();
-            let not_yet = ["yet", "in this version", "would change without a record", "views know", "no name"];
+            let not_yet = [
+                "yet",
+                "in this version",
+                "would change without a record",
+                "views know",
+                "no name",
+                "not supported",
+                "not clear",
+            ];
             if not_yet.iter().any(|mark| sentence.contains(mark)) {
                 Verdict::NotYet(sentence)
             } else {
@@ -107,7 +115,8 @@ fn operands() -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operators_have_the_types_that_postgres_gives_them() {
-    let mut names: BTreeSet<&str> = BTreeSet::from(["=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "^", "||"]);
+    let mut names: BTreeSet<&str> =
+        BTreeSet::from(["=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "^", "||"]);
     names.extend(["->", "->>", "@>", "<@", "?", "&", "|", "#", "<<", ">>", "~", "~*", "!~", "!~*", "#>", "#>>", "#-"]);
     names.extend(functions().iter().filter_map(|function| match function.sql {
         Sql::Operator(name) => Some(name),
@@ -192,7 +201,8 @@ async fn casts_are_those_of_postgres() {
         }
     }
     for ty in SqlType::ALL {
-        for text in ["1", "t", " 42 ", "2026-02-30", "2026-02-28", "{\"a\": 1}", "1e3", "NaN", "", "12:30", "infinity"] {
+        for text in ["1", "t", " 42 ", "2026-02-30", "2026-02-28", "{\"a\": 1}", "1e3", "NaN", "", "12:30", "infinity"]
+        {
             expressions.push(format!("{ty} '{text}'"));
             expressions.push(format!("'{text}'::{ty}"));
         }
@@ -209,7 +219,8 @@ async fn functions_are_chosen_as_postgres_chooses_them() {
             Sql::Function(name) => Some(name),
             Sql::Operator(_) | Sql::Prefix(_) | Sql::Cast(_) => None,
         })
-        .filter(|name| !["extract", "position", "overlay", "substring", "btrim"].contains(name))
+        // Forms of the grammar, and what only serves other functions.
+        .filter(|name| !["extract", "position", "overlay", "substring", "boolout"].contains(name))
         .collect();
     let mut random = ChaCha8Rng::seed_from_u64(20_260_101);
     let operands = operands();
@@ -246,26 +257,20 @@ async fn nested_expressions_have_the_types_that_postgres_gives_them() {
     let seed = 7;
     println!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let expressions: Vec<String> = (0..3000).map(|_| nested(&mut random, 3)).collect();
-    let accepted = check(expressions).await;
-    assert!(accepted > 100, "only {accepted} expressions were typed by both");
-}
-
-/// A random expression, written without more parentheses than the forms have: precedence is part of the comparison.
-fn nested(random: &mut ChaCha8Rng, depth: usize) -> String {
-    if depth == 0 {
-        return operands().choose(random).cloned().unwrap_or_default();
+    let mut expressions = Vec::new();
+    for number in 0..3000 {
+        let mut grammar = Grammar { random: &mut random, columns: &EVERY_TYPE };
+        let kind = grammar.kind();
+        let mut expression = grammar.expression(kind, 3);
+        if number % 4 == 0 {
+            // One name for another: most of these are ill-typed.
+            let (from, to) = (operands().choose(&mut random).cloned(), operands().choose(&mut random).cloned());
+            expression = expression.replacen(&from.unwrap_or_default(), &to.unwrap_or_default(), 1);
+        }
+        expressions.push(expression);
     }
-    let mut part = || nested(random, depth - 1);
-    let parts = [part(), part(), part()];
-    let forms = [
-        "{a} + {b}", "{a} * {b}", "{a} - {b}", "{a} < {b}", "({a}) = ({b})", "{a} || {b}", "coalesce({a}, {b})",
-        "CASE WHEN {a} THEN {b} ELSE {c} END", "NOT {a}", "{a} AND {b}", "{a} OR {b}", "{a} IS NULL", "- {a}",
-        "{a} BETWEEN {b} AND {c}", "({a})::text", "({a})::numeric", "{a} IN ({b}, {c})", "{a} LIKE {b}",
-        "nullif({a}, {b})", "{a} % {b}", "{a} / {b}", "{a} <> {b} IS TRUE", "({a} + {b}) * {c}",
-    ];
-    let form = forms.choose(random).copied().unwrap_or_default();
-    form.replace("{a}", &parts[0]).replace("{b}", &parts[1]).replace("{c}", &parts[2])
+    let accepted = check(expressions).await;
+    assert!(accepted > 1000, "only {accepted} expressions were typed by both");
 }
 
 #[tokio::test(flavor = "multi_thread")]

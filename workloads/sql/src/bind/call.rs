@@ -29,7 +29,8 @@ impl Binder<'_> {
         let Written { name, arguments, filter, at } = written;
         let overloads = catalogue().functions(&name);
         if !is_special(&name) && overloads.is_empty() && type_named(&name).is_none() {
-            let names = Implementations::get().names().filter(|name| is_callable(name)).chain(super::AggregateKind::NAMES);
+            let names =
+                Implementations::get().names().filter(|name| is_callable(name)).chain(super::AggregateKind::NAMES);
             return Err(Refusal::new(
                 at,
                 format!("unknown function {name:?}"),

@@ -10,6 +10,36 @@ use crate::{
 use millrace_contract::{Expr, SqlType};
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 
+/// Operators of one precedence that do not associate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Comparison,
+    Pattern,
+    Test,
+}
+
+fn level(expr: &ast::Expr) -> Option<Level> {
+    use ast::Expr as E;
+    match expr {
+        E::BinaryOp { op, .. } => COMPARISONS.contains(&op.to_string().as_str()).then_some(Level::Comparison),
+        E::Like { .. } | E::ILike { .. } | E::InList { .. } | E::Between { .. } => Some(Level::Pattern),
+        E::IsNull(_) | E::IsNotNull(_) | E::IsTrue(_) | E::IsNotTrue(_) | E::IsFalse(_) | E::IsNotFalse(_) => {
+            Some(Level::Test)
+        }
+        E::IsUnknown(_) | E::IsNotUnknown(_) | E::IsDistinctFrom(..) | E::IsNotDistinctFrom(..) => Some(Level::Test),
+        _ => None,
+    }
+}
+
+fn ungrouped(name: &str, at: At) -> Refusal {
+    Refusal::new(
+        at,
+        format!("{name} behind another operator"),
+        "it is not clear which of them comes first",
+        "put parentheses around one of them",
+    )
+}
+
 const COMPARISONS: [&str; 7] = ["=", "<>", "!=", "<", ">", "<=", ">="];
 
 impl Binder<'_> {
@@ -62,25 +92,22 @@ impl Binder<'_> {
 
     /// Where the parser groups without parentheses in another way than Postgres, parentheses are asked for.
     fn check_grouping(&self, left: &ast::Expr, name: &str, at: At) -> Result<()> {
-        let other_prefix =
-            |op: &UnaryOperator| !matches!(op, UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not);
+        let signs = [UnaryOperator::Plus, UnaryOperator::Minus, UnaryOperator::Not];
         let ambiguous = match left {
-            ast::Expr::UnaryOp { op, .. } => other_prefix(op) && matches!(name, "+" | "-"),
-            // Postgres's comparisons do not chain.
-            ast::Expr::BinaryOp { op, .. } => {
-                COMPARISONS.contains(&name) && COMPARISONS.contains(&op.to_string().as_str())
-            }
-            _ => false,
+            ast::Expr::UnaryOp { op, .. } => !signs.contains(op) && matches!(name, "+" | "-"),
+            _ => COMPARISONS.contains(&name) && level(left) == Some(Level::Comparison),
         };
-        if !ambiguous {
-            return Ok(());
+        if ambiguous { Err(ungrouped(name, at)) } else { Ok(()) }
+    }
+
+    /// Comparisons, patterns and IS tests do not chain in Postgres.
+    pub fn check_chain(&self, expr: &ast::Expr, left: &ast::Expr) -> Result<()> {
+        match level(expr) {
+            Some(chained @ (Level::Pattern | Level::Test)) if level(left) == Some(chained) => {
+                Err(ungrouped("a test", self.at(expr)))
+            }
+            _ => Ok(()),
         }
-        Err(Refusal::new(
-            at,
-            format!("{name} behind another operator"),
-            "it is not clear which of them comes first",
-            "put parentheses around one of them",
-        ))
     }
 
     pub fn unary(&mut self, op: UnaryOperator, expr: &ast::Expr) -> Result<Operand> {
@@ -279,11 +306,7 @@ impl Binder<'_> {
 
 /// What computes an operator. One over two related types (integer and bigint, date and timestamp) is computed over the
 /// wider of them.
-fn implementation(
-    name: &str,
-    wanted: Vec<SqlType>,
-    result: PgType,
-) -> Option<(Vec<SqlType>, &'static str, SqlType)> {
+fn implementation(name: &str, wanted: Vec<SqlType>, result: PgType) -> Option<(Vec<SqlType>, &'static str, SqlType)> {
     let implementations = Implementations::get();
     if let Some((function, returns)) = implementations.operator(name, &wanted) {
         return Some((wanted, function, returns));

@@ -1,5 +1,9 @@
 //! What the tests of the compiler share: a source with a column of every type.
 
+#![allow(dead_code)]
+
+pub mod grammar;
+
 use millrace_contract::{
     SqlType,
     source::{Format, KeyFormat, Origin, SourceColumn, SourceKind},
