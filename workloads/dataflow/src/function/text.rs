@@ -133,7 +133,7 @@ fn split_part(text: &str, separator: &str, number: i32) -> Result<String, EvalEr
 
 fn character(code: i32) -> Result<String, EvalError> {
     if code < 0 {
-        return Err(ValueError::new("54000", "character number must be positive"));
+        return Err(ValueError::parameter("character number must be positive"));
     }
     if code == 0 {
         return Err(ValueError::new("54000", "null character not permitted"));

@@ -17,6 +17,7 @@ pub fn parse_date(text: &str) -> Result<i32, ValueError> {
     match read(text, "date")? {
         Moment::Infinity => Ok(DATE_INFINITY),
         Moment::NegativeInfinity => Ok(DATE_NEGATIVE_INFINITY),
+        Moment::Epoch => Ok(0),
         Moment::Written(written) => {
             let days = written.days.ok_or_else(|| ValueError::datetime_syntax("date", text))?;
             check_date(days).map_err(|_| ValueError::new("22008", format!("date out of range: \"{text}\"")))

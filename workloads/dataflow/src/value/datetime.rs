@@ -27,6 +27,8 @@ pub(crate) enum Moment {
     Written(Written),
     Infinity,
     NegativeInfinity,
+    /// 1970-01-01 00:00 UTC.
+    Epoch,
 }
 
 /// Reads a date, a time, or both, for a value of type `ty`.
@@ -40,6 +42,10 @@ pub(crate) fn read(text: &str, ty: &'static str) -> Result<Moment, ValueError> {
     let mut cursor = Cursor { rest: trimmed.as_bytes(), text, ty };
     let date = cursor.date()?;
     let mut written = Written { days: None, time: None, zone: None };
+    // A time behind a date and a `T` is no time, and a zone with a name needs a date: so it is in Postgres.
+    if cursor.is_time() && date.is_some() && matches!(cursor.peek(), b't' | b'T') {
+        return Err(cursor.syntax());
+    }
     let separated = cursor.separator();
     if separated || date.is_none() {
         written.time = cursor.time()?;
@@ -49,6 +55,9 @@ pub(crate) fn read(text: &str, ty: &'static str) -> Result<Moment, ValueError> {
     }
     cursor.spaces();
     written.zone = cursor.zone()?;
+    if date.is_none() && matches!(written.zone, Some(Zone::Named(_))) {
+        return Err(cursor.syntax());
+    }
     cursor.spaces();
     let before_christ = cursor.era();
     if !cursor.rest.is_empty() {
@@ -66,7 +75,6 @@ pub(crate) fn read(text: &str, ty: &'static str) -> Result<Moment, ValueError> {
             }
             written.days = Some(days_from_civil(year, month, day));
         }
-        None if before_christ => return Err(ValueError::datetime_syntax(ty, text)),
         None => {}
     }
     Ok(Moment::Written(written))
@@ -74,9 +82,9 @@ pub(crate) fn read(text: &str, ty: &'static str) -> Result<Moment, ValueError> {
 
 fn read_word(word: &str) -> Option<Moment> {
     match word.to_ascii_lowercase().as_str() {
-        "infinity" | "+infinity" => Some(Moment::Infinity),
+        "infinity" => Some(Moment::Infinity),
         "-infinity" => Some(Moment::NegativeInfinity),
-        "epoch" => Some(Moment::Written(Written { days: Some(0), time: Some(0), zone: Some(Zone::Offset(0)) })),
+        "epoch" => Some(Moment::Epoch),
         _ => None,
     }
 }
@@ -90,6 +98,10 @@ struct Cursor<'a> {
 impl Cursor<'_> {
     fn syntax(&self) -> ValueError {
         ValueError::datetime_syntax(self.ty, self.text)
+    }
+
+    fn is_time(&self) -> bool {
+        self.ty == "time"
     }
 
     fn peek(&self) -> u8 {
@@ -144,6 +156,12 @@ impl Cursor<'_> {
             Some(b':') => Ok(None),
             Some(b'-' | b'/') => Err(self.syntax()),
             _ if count == 8 => Ok(Some((self.number(4), self.number(2), self.number(2)))),
+            // Six digits alone are a time for a time, and otherwise a date with a year of 1970 to 2069.
+            _ if count == 6 && !self.is_time() => {
+                let year = self.number(2);
+                let century = if year < 70 { 2000 } else { 1900 };
+                Ok(Some((century + year, self.number(2), self.number(2))))
+            }
             _ => Ok(None),
         }
     }
@@ -273,10 +291,13 @@ impl Cursor<'_> {
             return Ok(None);
         }
         self.rest = rest;
-        if ["z", "zulu"].iter().any(|zulu| name.eq_ignore_ascii_case(zulu)) {
+        if ["z", "zulu", "utc", "gmt"].iter().any(|zulu| name.eq_ignore_ascii_case(zulu)) {
             return Ok(Some(Zone::Offset(0)));
         }
-        zone_named(name).map(|zone| Some(Zone::Named(zone))).map_err(|_| self.syntax())
+        // A name with a slash can only be a zone; any other word is no part of a date.
+        zone_named(name)
+            .map(|zone| Some(Zone::Named(zone)))
+            .map_err(|unknown| if name.contains('/') { unknown } else { self.syntax() })
     }
 
     /// True for BC.

@@ -8,11 +8,11 @@ use super::{
 /// A day in microseconds.
 pub const DAY: i64 = 86_400_000_000;
 
-/// A date before the time and a zone behind it are read and ignored, as Postgres does.
+/// A date before the time (with a space between) and a zone behind it are read and ignored, as Postgres does.
 pub fn parse_time(text: &str) -> Result<i64, ValueError> {
     match read(text, "time")? {
         Moment::Written(written) => written.time.ok_or_else(|| ValueError::datetime_syntax("time", text)),
-        Moment::Infinity | Moment::NegativeInfinity => Err(ValueError::datetime_syntax("time", text)),
+        Moment::Infinity | Moment::NegativeInfinity | Moment::Epoch => Err(ValueError::datetime_syntax("time", text)),
     }
 }
 

@@ -30,6 +30,7 @@ fn parse(text: &str, ty: &'static str, moment: impl Fn(&Written, i64) -> Option<
     match read(text, ty)? {
         Moment::Infinity => Ok(INFINITY),
         Moment::NegativeInfinity => Ok(NEGATIVE_INFINITY),
+        Moment::Epoch => Ok(0),
         Moment::Written(written) => {
             let days = written.days.ok_or_else(|| ValueError::datetime_syntax(ty, text))?;
             days.checked_mul(DAY)
