@@ -13,6 +13,8 @@ pub struct Health {
     /// Milliseconds from `start` to the last turn.
     last_turn: AtomicU64,
     pub postgres: AtomicBool,
+    /// False from the moment the brokers do not answer until they do. A worker without tasks asks none, and is ready:
+    /// otherwise one pod more than there are partitions would hold up every rolling update.
     pub kafka: AtomicBool,
     /// Whether the catalog was asked for tasks at least once.
     pub claimed: AtomicBool,
@@ -26,7 +28,7 @@ impl Health {
             start: Instant::now(),
             last_turn: AtomicU64::new(0),
             postgres: AtomicBool::new(false),
-            kafka: AtomicBool::new(false),
+            kafka: AtomicBool::new(true),
             claimed: AtomicBool::new(false),
             reader_ended: AtomicBool::new(false),
         }
@@ -52,8 +54,24 @@ impl Health {
             return Some("postgres is not connected");
         }
         if !self.kafka.load(Ordering::Relaxed) {
-            return Some("kafka is not connected");
+            return Some("no broker answers");
         }
         (!self.claimed.load(Ordering::Relaxed)).then_some("the catalog has not been asked for tasks yet")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_without_tasks_is_ready_and_one_whose_brokers_are_silent_is_not() {
+        let health = Health::new();
+        assert_eq!(health.not_ready(), Some("postgres is not connected"));
+        health.postgres.store(true, Ordering::Relaxed);
+        health.claimed.store(true, Ordering::Relaxed);
+        assert_eq!(health.not_ready(), None);
+        health.kafka.store(false, Ordering::Relaxed);
+        assert_eq!(health.not_ready(), Some("no broker answers"));
     }
 }
