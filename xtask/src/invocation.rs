@@ -89,11 +89,15 @@ impl Invocation {
                 watch(&line);
             }
         })?;
-        // A daemon that the child left behind may hold the pipe open: only a child that ended well is worth the wait.
-        if reader.is_finished() || status.is_some_and(|status| status.success()) {
-            reader.join().ok().transpose().context("cannot copy the child's output to its log")?;
-            received.try_iter().for_each(|line| watch(&line));
+        // What the child wrote last is still to be read; a daemon that it left behind may hold the pipe open for ever.
+        let patience = Instant::now() + Duration::from_secs(5);
+        while !reader.is_finished() && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(10));
         }
+        if reader.is_finished() {
+            reader.join().ok().transpose().context("cannot copy the child's output to its log")?;
+        }
+        received.try_iter().for_each(|line| watch(&line));
         self.judge(status).map_err(|error| with_tail(error, log))
     }
 
@@ -276,6 +280,24 @@ mod tests {
         Invocation::new("printf").arg("하나\ntwo\n").run_logged(&log, |line| shown.push(line.to_owned())).unwrap();
         assert_eq!(shown, ["하나", "two"]);
         assert!(std::fs::read_to_string(&log).unwrap().contains("\n하나\ntwo\n"));
+        std::fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn the_last_words_of_a_child_that_fails_are_kept() {
+        let log = scratch("words.log");
+        let many = "for n in $(seq 20000); do echo line $n; done; exit 1";
+        let error = Invocation::new("sh").args(["-c", many]).run_logged(&log, |_| {}).unwrap_err();
+        assert!(format!("{error:#}").contains("line 20000"), "{error:#}");
+        std::fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn a_daemon_that_a_child_leaves_behind_does_not_hold_the_caller() {
+        let log = scratch("daemon.log");
+        let started = Instant::now();
+        Invocation::new("sh").args(["-c", "sleep 30 & echo started"]).run_logged(&log, |_| {}).unwrap();
+        assert!(started.elapsed() < Duration::from_secs(20));
         std::fs::remove_file(log).unwrap();
     }
 
