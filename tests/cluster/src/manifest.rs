@@ -1,6 +1,6 @@
 //! Manifests of the tests' own views.
 
-/// A view in namespace `shop` over one topic of JSON records `{"id", "부서": …, "n"}` read as a Table.
+/// A view in namespace `shop` over one topic of JSON records `{"id", "부서": …, "amount"}` read as a Table.
 pub fn table_view(name: &str, topic: &str, partitions: i32, query: &str) -> String {
     format!(
         r#"
@@ -18,7 +18,7 @@ spec:
     columns:
     - {{name: id, type: text}}
     - {{name: team, type: text, path: 부서}}
-    - {{name: n, type: bigint}}
+    - {{name: amount, type: bigint}}
     ensureTopic: {{partitions: {partitions}, replicas: 3, config: {{min.insync.replicas: "2"}}}}
   query: |
     {query}
@@ -29,6 +29,6 @@ spec:
 }
 
 /// A record of such a topic.
-pub fn item(id: &str, team: &str, n: i64) -> String {
-    serde_json::json!({"id": id, "부서": team, "n": n}).to_string()
+pub fn item(id: &str, team: &str, amount: i64) -> String {
+    serde_json::json!({"id": id, "부서": team, "amount": amount}).to_string()
 }

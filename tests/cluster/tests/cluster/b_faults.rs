@@ -46,8 +46,7 @@ async fn a_load_under_kills_of_workers_a_node_and_postgres_ends_equal_to_the_ref
         view.wait_ready(Duration::from_secs(180))?;
     }
     continuity::install(&pool).await?;
-    let load =
-        std::thread::spawn(|| run("cargo", &["xtask", "load", "--users", "452000", "--rate", "9000", "--no-compare"]));
+    let load = std::thread::spawn(|| run("cargo", &["xtask", "load", "--users", "452000", "--rate", "9000"]));
 
     let mut random = StdRng::seed_from_u64(11);
     for round in 0..6 {

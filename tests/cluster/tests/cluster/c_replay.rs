@@ -23,7 +23,7 @@ async fn readers_notice_nothing_of_a_replay_and_its_id_acts_once() -> Result<()>
     let count = "SELECT count(*) FROM shop.user_view".to_owned();
     let sum = "SELECT count(*), coalesce(sum(id), 0)::bigint FROM shop.user_view".to_owned();
     let exists = "SELECT (SELECT live_revision IS NOT NULL FROM millrace.view WHERE name = 'user-view')::int::bigint,
-        count(*) FROM (SELECT FROM shop.user_view LIMIT 100) AS some"
+        count(*) FROM (SELECT FROM shop.user_view LIMIT 100) AS sample"
         .to_owned();
     let readers = Readers::start(
         &pool,

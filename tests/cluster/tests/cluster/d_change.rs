@@ -11,11 +11,10 @@ use millrace_cluster_tests::{
 };
 use std::time::Duration;
 
-const GROUPED: &str =
-    "SELECT team, count(*) AS items, sum(n) AS total, min(n) AS smallest, max(n) AS largest FROM items GROUP BY team";
+const GROUPED: &str = "SELECT team, count(*) AS items, sum(amount) AS total, min(amount) AS smallest, max(amount) AS largest FROM items GROUP BY team";
 const GROUPED_REFERENCE: &str =
-    "SELECT value ->> '부서' AS team, count(*) AS items, sum((value ->> 'n')::bigint) AS total,
-    min((value ->> 'n')::bigint) AS smallest, max((value ->> 'n')::bigint) AS largest
+    "SELECT value ->> '부서' AS team, count(*) AS items, sum((value ->> 'amount')::bigint) AS total,
+    min((value ->> 'amount')::bigint) AS smallest, max((value ->> 'amount')::bigint) AS largest
     FROM newest WHERE value IS NOT NULL GROUP BY 1";
 
 fn send_round(producer: &TestProducer, topic: &str, round: i64, keys: i64) -> Result<()> {
@@ -106,7 +105,7 @@ async fn a_grown_topic_is_noticed_and_old_keys_stay_right_also_after_a_replay() 
     send_round(&producer, topic, 6, 400)?;
     equals_reference("growing", topic).await?;
 
-    view.patch(&serde_json::json!({"spec": {"query": GROUPED.replace("max(n) AS largest", "max(n) AS largest, sum(n) * 2 AS twice")}}).to_string())?;
+    view.patch(&serde_json::json!({"spec": {"query": GROUPED.replace("max(amount) AS largest", "max(amount) AS largest, sum(amount) * 2 AS twice")}}).to_string())?;
     view.wait_ready(Duration::from_secs(180))?;
     equals_reference("growing", topic).await?;
     let wrong = database::psql("select count(*) from shop.growing where twice is distinct from total * 2")?;

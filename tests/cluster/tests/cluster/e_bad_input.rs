@@ -16,16 +16,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn a_bad_query_says_where_and_what_and_the_live_revision_stays() -> Result<()> {
     let view = View::new("shop", "mended");
     view.delete()?;
-    apply(&table_view("mended", "mended", 3, "SELECT id, nn FROM items"))?;
+    apply(&table_view("mended", "mended", 3, "SELECT id, amaunt FROM items"))?;
     let message = view.wait_condition("QueryValid", "False", "InvalidQuery", MINUTE)?;
-    ensure!(message.contains("line 1, column 12") && message.contains("nn"), "found {message}");
+    ensure!(message.contains("line 1, column 12") && message.contains("amaunt"), "found {message}");
     let pods = view.pods()?;
     ensure!(pods.is_empty(), "a bad query reached pods {pods:?}");
 
-    apply(&table_view("mended", "mended", 3, "SELECT id, n FROM items"))?;
+    apply(&table_view("mended", "mended", 3, "SELECT id, amount FROM items"))?;
     view.wait_ready(Duration::from_secs(120))?;
     let live = view.live_revision()?;
-    apply(&table_view("mended", "mended", 3, "SELECT id, n FROM items JOIN items AS b USING (id)"))?;
+    apply(&table_view("mended", "mended", 3, "SELECT id, amount FROM items JOIN items AS b USING (id)"))?;
     view.wait_condition("QueryValid", "False", "InvalidQuery", MINUTE)?;
     ensure!(view.live_revision()? == live && view.condition("Available")?.0 == "True", "readers are served");
     view.delete()?;
@@ -37,15 +37,15 @@ async fn records_that_cannot_be_applied_are_dead_letters_and_the_others_go_on() 
     let view = View::new("shop", "dirty");
     view.delete()?;
     topic::delete("dirty").await?;
-    apply(&table_view("dirty", "dirty", 2, "SELECT id, team, 1000 / n AS share FROM items"))?;
+    apply(&table_view("dirty", "dirty", 2, "SELECT id, team, 1000 / amount AS share FROM items"))?;
     view.wait_ready(Duration::from_secs(120))?;
     let producer = TestProducer::new()?;
     let long = "긴".repeat(4_000);
     for (key, value) in [
         ("good", item("good", "개발", 10)),
         ("zero", item("zero", "개발", 0)),
-        ("nul", r#"{"id":"nul","부서":"a\u0000b","n":1}"#.to_owned()),
-        ("text", r#"{"id":"text","부서":"x","n":"많음"}"#.to_owned()),
+        ("nul", r#"{"id":"nul","부서":"a\u0000b","amount":1}"#.to_owned()),
+        ("text", r#"{"id":"text","부서":"x","amount":"많음"}"#.to_owned()),
         ("other", item("mismatch", "x", 1)),
         ("broken", "{".to_owned()),
         (long.as_str(), item(&long, "x", 1)),
@@ -72,7 +72,7 @@ async fn a_missing_topic_is_named_and_heals_and_a_recreated_one_stops_the_view()
     let view = View::new("shop", "late");
     view.delete()?;
     topic::delete("late-events").await?;
-    let manifest = table_view("late", "late-events", 3, "SELECT id, n FROM items");
+    let manifest = table_view("late", "late-events", 3, "SELECT id, amount FROM items");
     let without = manifest.lines().filter(|line| !line.contains("ensureTopic")).collect::<Vec<_>>().join("\n");
     apply(&without)?;
     let message = view.wait_condition("SourcesReady", "False", "TopicMissing", MINUTE)?;
@@ -103,7 +103,7 @@ async fn a_broker_down_stops_nothing() -> Result<()> {
     let view = View::new("shop", "steady");
     view.delete()?;
     topic::delete("steady").await?;
-    apply(&table_view("steady", "steady", 6, "SELECT id, n FROM items"))?;
+    apply(&table_view("steady", "steady", 6, "SELECT id, amount FROM items"))?;
     view.wait_ready(Duration::from_secs(120))?;
     let node = chaos::node_of("millrace-system", "kafka-2")?;
     chaos::signal(&node, "KILL", "kafka.Kafka")?;
@@ -114,7 +114,7 @@ async fn a_broker_down_stops_nothing() -> Result<()> {
     }
     producer.flush()?;
     eventually("all rows are there", Duration::from_secs(120), || {
-        let rows = database::psql("select count(*), sum(n) from shop.steady")?;
+        let rows = database::psql("select count(*), sum(amount) from shop.steady")?;
         ensure!(rows.trim() == format!("2000|{}", 1999 * 1000), "found {rows}");
         Ok(())
     })?;

@@ -21,7 +21,7 @@ async fn a_deleted_view_is_retained_and_adopted_and_delete_leaves_nothing() -> R
     let view = View::new("shop", "kept");
     view.delete()?;
     topic::delete("kept").await?;
-    let manifest = table_view("kept", "kept", 3, "SELECT id, team, n FROM items");
+    let manifest = table_view("kept", "kept", 3, "SELECT id, team, amount FROM items");
     apply(&manifest)?;
     view.wait_ready(Duration::from_secs(120))?;
     let producer = TestProducer::new()?;
