@@ -44,6 +44,14 @@ pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tok
                 };
                 items.push(Item { name, at, shows: Shows::Expression(Box::new(expr)) });
             }
+            SelectItem::ExprWithAlias { alias, .. } if alias.quote_style == Some('\'') => {
+                return Err(Refusal::new(
+                    at,
+                    format!("the string '{}' behind an expression", alias.value),
+                    "a name stands in double quotes, and strings side by side are not joined",
+                    "write AS \"name\", or || between strings",
+                ));
+            }
             SelectItem::ExprWithAlias { expr, alias } => {
                 items.push(Item {
                     name: folded(&alias),

@@ -109,7 +109,7 @@ async fn check(expressions: impl IntoIterator<Item = String>) -> usize {
 /// Columns of every type, literals without a type, typed constants.
 fn operands() -> Vec<String> {
     let mut operands: Vec<String> = EVERY_TYPE.iter().map(|(name, _)| (*name).to_owned()).collect();
-    operands.extend(["'1'", "NULL", "1", "3000000000", "1.5", "true"].map(str::to_owned));
+    operands.extend(["'1'", "NULL", "1", "3000000000", "1.5", "true", "-2147483648", ".5"].map(str::to_owned));
     operands
 }
 
@@ -255,7 +255,7 @@ async fn functions_are_chosen_as_postgres_chooses_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nested_expressions_have_the_types_that_postgres_gives_them() {
     let seed = 7;
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut expressions = Vec::new();
     for number in 0..3000 {

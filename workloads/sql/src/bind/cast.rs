@@ -2,6 +2,7 @@
 
 use super::Binder;
 use crate::{
+    constant::canonical,
     error::{At, Refusal, Result},
     implementation::Implementations,
     operand::{Operand, Value},
@@ -96,6 +97,9 @@ impl Binder<'_> {
                 ));
             }
         }
+        if let Some(constant) = self.widened(&expr, ty) {
+            return Ok(constant);
+        }
         match Implementations::get().cast(expr.ty(), ty) {
             Some(function) => Ok(Expr::Call { function: function.into(), arguments: vec![expr], ty }),
             None => Err(Refusal::new(
@@ -104,6 +108,24 @@ impl Binder<'_> {
                 "views cannot compute it yet",
                 "cast by way of text, or write an expression of that type",
             )),
+        }
+    }
+
+    /// A number constant as the same number of a wider type: it need not be cast for every record.
+    fn widened(&self, expr: &Expr, ty: SqlType) -> Option<Expr> {
+        use SqlType as T;
+        let Expr::Literal { value, ty: from } = expr else { return None };
+        let widens = match ty {
+            T::Integer => matches!(from, T::SmallInt),
+            T::BigInt => matches!(from, T::SmallInt | T::Integer),
+            T::Numeric => matches!(from, T::SmallInt | T::Integer | T::BigInt),
+            T::DoublePrecision => matches!(from, T::SmallInt | T::Integer | T::BigInt | T::Numeric),
+            _ => false,
+        };
+        match value {
+            None => Some(Expr::Literal { value: None, ty }),
+            Some(text) if widens => Some(Expr::Literal { value: Some(canonical(text, ty, self.zone).ok()?), ty }),
+            Some(_) => None,
         }
     }
 }

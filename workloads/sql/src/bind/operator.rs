@@ -118,13 +118,21 @@ impl Binder<'_> {
                 return Ok(Operand::known(Expr::Not(Box::new(operand)), at));
             }
             UnaryOperator::Minus => {
-                let mut inner = expr;
-                while let ast::Expr::Nested(nested) = inner {
-                    inner = nested;
+                // Signs belong to a number: -2147483648 is an integer.
+                let (mut inner, mut negative) = (expr, true);
+                loop {
+                    match inner {
+                        ast::Expr::Nested(nested) => inner = nested,
+                        ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+                            inner = expr;
+                            negative = !negative;
+                        }
+                        _ => break,
+                    }
                 }
-                // The sign belongs to the number: -2147483648 is an integer.
                 if let ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(digits, _), .. }) = inner {
-                    return Ok(Operand::known(super::literal::number(&format!("-{digits}"), at)?, at));
+                    let sign = if negative { "-" } else { "" };
+                    return Ok(Operand::known(super::literal::number(&format!("{sign}{digits}"), at)?, at));
                 }
             }
             _ => {}
@@ -253,31 +261,29 @@ impl Binder<'_> {
         Ok(Operand::known(if negated { Expr::Or(sides) } else { Expr::And(sides) }, at))
     }
 
-    /// `IN (…)`: constants take one common type with the left side where there is one.
+    /// `IN (…)`: two or more constants take one common type with the left side where there is one, and come first.
     pub fn in_list(&mut self, expr: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<Operand> {
         let at = self.between(expr);
         let value = self.bind(expr)?;
-        let before = self.references.len();
-        let mut constants = Vec::new();
-        let mut others = Vec::new();
+        let mut items = Vec::new();
         for item in list {
             let references = self.references.len();
             let bound = self.bind(item)?;
-            if self.references.len() == references { constants.push(bound) } else { others.push(bound) }
+            items.push((bound, self.references.len() == references));
         }
-        debug_assert!(self.references.len() >= before);
-        if constants.len() > 1 {
-            let types: Vec<PgType> = std::iter::once(value.ty()).chain(constants.iter().map(Operand::ty)).collect();
-            if let Some(common) = common_type(&types).ok().and_then(PgType::sql_type) {
-                for constant in &mut constants {
-                    let expr = self.coerce(constant.clone(), common, CastContext::Implicit)?;
-                    constant.value = Value::Known(expr);
-                }
+        let constants = || items.iter().filter(|(_, is_constant)| *is_constant).map(|(item, _)| item.ty());
+        let types: Vec<PgType> = std::iter::once(value.ty()).chain(constants()).collect();
+        let common = common_type(&types).ok().and_then(PgType::sql_type).filter(|_| types.len() > 2);
+        if let Some(common) = common {
+            for (constant, _) in items.iter_mut().filter(|(_, is_constant)| *is_constant) {
+                let expr = self.coerce(constant.clone(), common, CastContext::Implicit)?;
+                constant.value = Value::Known(expr);
             }
+            items.sort_by_key(|(_, is_constant)| !is_constant);
         }
         let name = if negated { "<>" } else { "=" };
         let tests: Result<Vec<Expr>> =
-            constants.into_iter().chain(others).map(|item| self.comparison(name, value.clone(), item, at)).collect();
+            items.into_iter().map(|(item, _)| self.comparison(name, value.clone(), item, at)).collect();
         Ok(Operand::known(if negated { Expr::And(tests?) } else { Expr::Or(tests?) }, at))
     }
 

@@ -26,7 +26,13 @@ pub(crate) fn groups(source: &Source, mut outputs: Vec<Shown>, grouping: Groupin
         make_readable(expr, &mut groups, has_groups).map_err(|found| unreadable(found, *at))?;
     }
     let mut keeper = Keeper::new(source, &groups, &outputs);
-    let read: Vec<String> = aggregates.iter().enumerate().map(|(index, call)| keeper.keep(index, call)).collect();
+    // Counts come last: they share the argument of another aggregate where there is one.
+    let mut order: Vec<usize> = (0..aggregates.len()).collect();
+    order.sort_by_key(|index| aggregates[*index].kind == AggregateKind::Count);
+    let mut read = vec![String::new(); aggregates.len()];
+    for index in order {
+        read[index] = keeper.keep(index, &aggregates[index]);
+    }
     let group_columns: Vec<String> = keeper.rows[..groups.len()].iter().map(|kept| stored(&kept.name)).collect();
     let printer = Printer {
         zone,
@@ -109,7 +115,10 @@ impl<'a> Keeper<'a> {
             .iter()
             .find(|output| matches!(output.expr, Expr::Column { index: shown, .. } if shown == AGGREGATES + index));
         let own_name = shown.map(|output| output.name.clone()).unwrap_or_else(|| format!("_a{}", self.calls.len()));
-        let argument = self.mapped(argument);
+        let argument = match kind {
+            AggregateKind::Count if !self.mapped.contains(argument) => self.mapped(&self.presence(argument)),
+            _ => self.mapped(argument),
+        };
         match kind {
             AggregateKind::Count => {
                 let known = self.calls.iter().find_map(|call| match call {
@@ -139,6 +148,17 @@ impl<'a> Keeper<'a> {
                 self.read(column)
             }
         }
+    }
+
+    /// What is counted where only whether it is there matters: a Table keeps a boolean instead of the value.
+    fn presence(&self, argument: &Expr) -> Expr {
+        let ty = SqlType::Boolean;
+        if argument.ty() == ty || self.source.kind == SourceKind::Stream {
+            return argument.clone();
+        }
+        let there = Expr::Literal { value: Some("t".into()), ty };
+        let branches = vec![(Expr::Not(Box::new(Expr::IsNull(Box::new(argument.clone())))), there)];
+        Expr::Case { branches, otherwise: None, ty }
     }
 
     /// The index of an argument among the mapped columns.

@@ -221,3 +221,18 @@ SELECT 1e200000 AS x FROM users
 SELECT B'101' AS x FROM users
 
 SELECT lower(name, VARIADIC name) AS x FROM users
+
+SELECT 'a'
+'b' FROM users
+
+SELECT department, to_hex(count(*)) AS x, upper(max(name)) AS y FROM users GROUP BY department
+
+SELECT nu, lower(nu::text) AS x, count(*) FROM users GROUP BY nu
+
+SELECT max(tz)::text AS x FROM users
+
+SELECT id IS NULL IS TRUE AS x FROM users
+
+SELECT tx LIKE 'a' LIKE 'b' AS x FROM users
+
+SELECT a FROM users WHERE EXTRACT(dekade FROM ts) = 1
