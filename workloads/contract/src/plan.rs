@@ -71,7 +71,7 @@ pub enum Call {
     /// floats; `Add`) and the number of non-null inputs (bigint, `Add`). `avg` is the one by the other.
     Sum { argument: usize, column: usize, count: usize },
     /// min or max. Over a Stream one `Least` or `Greatest` column. Over a Table a `Derived` column, and `values`: the
-    /// table (group columns or `_single`, `value`, `_count`) that counts every value of every group.
+    /// table (group columns or `_single`, `_value`, `_count`) that counts every value of every group.
     Extreme { argument: usize, column: usize, largest: bool, values: Option<usize> },
 }
 

@@ -68,7 +68,7 @@ fn view_case(seed: u64) -> Result<Case, String> {
     };
     let mut declared = source("users", kind, &columns, key);
     let query = Grammar { random: &mut random, columns: &columns }.query("users", kind == SourceKind::Stream);
-    if kind == SourceKind::Table && seed % 3 == 0 {
+    if kind == SourceKind::Table && seed.is_multiple_of(3) {
         let condition = ["bo", "tx = 'a'", "i4 > 50", "nu = 1"].choose(&mut random).copied().unwrap_or("bo");
         declared.delete_when = Some(condition.to_owned());
     }
