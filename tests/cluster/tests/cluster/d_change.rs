@@ -83,7 +83,10 @@ async fn a_grown_topic_is_noticed_and_old_keys_stay_right_also_after_a_replay() 
         "-o",
         "jsonpath={.items[*].message}",
     ])?;
-    ensure!(events.contains("from 6 to 8"), "an event tells what growing means: {events}");
+    ensure!(
+        events.contains("growing/6, growing/7") && events.contains("the higher timestamp wins"),
+        "an event tells what growing means: {events}"
+    );
 
     kubectl(&[
         "-n",
