@@ -40,7 +40,7 @@ pub const SABOTAGES: &[&str] = &[
     "ignore_partitioner",
     // A record that cannot be applied leaves no dead letter.
     "forget_dead_letters",
-    // The record after the last one of an epoch is passed over.
+    // The last record of an epoch is passed over.
     "skip_one_record",
     // A topic made again under the same name is read on.
     "ignore_topic_id",

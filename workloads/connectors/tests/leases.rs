@@ -1,6 +1,5 @@
 //! Leases on a real Postgres: who holds a task, until when, and who may not wait for whom.
 
-#[allow(dead_code)]
 mod common;
 
 use common::{Worker, claim, claim_all, commit};

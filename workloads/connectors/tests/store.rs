@@ -218,6 +218,59 @@ async fn two_workers_on_one_shared_key_take_turns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_workers_on_the_same_groups_do_not_deadlock() {
+    let stored = stored(plans::stream_totals("users")).await;
+    let mut one = Worker::start(&stored, "a").await;
+    let mut two = Worker::start(&stored, "b").await;
+    let mut held_by_one = common::claim(&mut one, &[0]).await;
+    let mut held_by_two = common::claim(&mut two, &[1]).await;
+    let texts: Vec<String> =
+        (0..3_000).map(|n| format!(r#"{{"user":{{"department":"{}팀","age":1}}}}"#, n * 7 % 150)).collect();
+    let lines = |partition| -> Vec<(i32, &str, Option<&str>)> {
+        texts.iter().map(|text| (partition, "", Some(text.as_str()))).collect()
+    };
+    let (first, second) = (common::records(&lines(0)), common::records(&lines(1)));
+    let run_one = async {
+        for records in first.chunks(150) {
+            commit(&mut one, &mut held_by_one, records).await.expect("committed");
+        }
+    };
+    let run_two = async {
+        for records in second.chunks(150) {
+            commit(&mut two, &mut held_by_two, records).await.expect("committed");
+        }
+    };
+    tokio::join!(run_one, run_two);
+    let all: Vec<common::Record> = first.into_iter().chain(second).collect();
+    assert_eq!(stored.rows().await, recomputed(&stored.plan, &all));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_record_of_another_partition_read_later_changes_nothing() {
+    let stored = stored(plans::upsert("users")).await;
+    let mut worker = Worker::start(&stored, "a").await;
+    let mut held = claim_all(&mut worker, PARTITIONS).await;
+    let mut records = common::records(&[
+        (1, "7", Some(r#"{"user":{"id":7,"name":"새것"}}"#)),
+        (1, "8", None),
+        (0, "7", Some(r#"{"user":{"id":7,"name":"옛것"}}"#)),
+        (0, "8", Some(r#"{"user":{"id":8,"name":"옛것"}}"#)),
+        (0, "7", Some(r#"{"user":{"id":7,"name":"다음"}}"#)),
+    ]);
+    for (record, timestamp) in records.iter_mut().zip([20, 20, 10, 10, 30]) {
+        record.timestamp = timestamp;
+    }
+    let names = |rows: Vec<Vec<Option<String>>>| -> Vec<Option<String>> {
+        rows.into_iter().map(|row| row[1].clone()).collect()
+    };
+    commit(&mut worker, &mut held, &records[..2]).await.expect("committed");
+    commit(&mut worker, &mut held, &records[2..4]).await.expect("committed");
+    assert_eq!(names(stored.rows().await), [Some("새것".into())], "neither the value nor the key comes back");
+    commit(&mut worker, &mut held, &records[4..]).await.expect("committed");
+    assert_eq!(names(stored.rows().await), [Some("다음".into())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_views_role_sees_and_changes_only_its_own_rows() {
     let stored = stored(plans::append("users")).await;
     let mut owner = stored.owner().await;

@@ -3,6 +3,7 @@
 use millrace_connectors::{
     RawRecords,
     decode::{Decoder, Reason, Rejected},
+    faults::sabotaged,
     kafka::partition_of,
     postgres::{Advance, DeadLetter},
 };
@@ -65,7 +66,10 @@ impl Preparer {
         self.partitions.store(i32::try_from(partitions).unwrap_or(i32::MAX), Ordering::Relaxed);
     }
 
-    pub fn prepare(&self, raw: RawRecords, ranges: Vec<Range>) -> Prepared {
+    pub fn prepare(&self, mut raw: RawRecords, ranges: Vec<Range>) -> Prepared {
+        if sabotaged("skip_one_record") && raw.len() > 1 {
+            raw.pop();
+        }
         let decoded = self.decoder.decode(&raw);
         let mut rejected = decoded.rejected;
         let mapped = (!decoded.records.is_empty()).then(|| self.dataflow.map(&decoded.records));

@@ -26,12 +26,15 @@ pub fn client_config(connection: &KafkaConnection, name: &ClientName<'_>) -> Cli
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
         .set("check.crcs", "true")
-        // Bounds of what is fetched ahead; a worker that is behind stops polling.
-        .set("queued.min.messages", "20000")
-        .set("queued.max.messages.kbytes", "12288")
-        .set("fetch.max.bytes", "4194304")
-        .set("max.partition.fetch.bytes", "1048576")
-        .set("message.max.bytes", "4194304")
+        // Bounds of what is fetched ahead; a worker that is behind stops polling. A fetch is bounded as it comes over
+        // the wire: unpacked it is many times as long, and each record costs librdkafka half a kilobyte beside its
+        // bytes. A batch of records that is larger than that is fetched nevertheless, alone.
+        .set("queued.min.messages", "10000")
+        .set("queued.max.messages.kbytes", "8192")
+        .set("fetch.max.bytes", "524288")
+        .set("max.partition.fetch.bytes", "131072")
+        .set("message.max.bytes", "524288")
+        .set("receive.message.max.bytes", "104857600")
         .set("fetch.wait.max.ms", "200")
         .set("fetch.queue.backoff.ms", "20")
         .set("fetch.error.backoff.ms", "100")

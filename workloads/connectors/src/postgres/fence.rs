@@ -58,7 +58,7 @@ pub async fn pass(
 ) -> Result<Passed, StoreError> {
     let owned = match () {
         () if sabotaged("no_owner_check") => "true",
-        () if sabotaged("trust_memory_after_reconnect") || sabotaged("skip_one_record") => "p.owner = e.owner",
+        () if sabotaged("trust_memory_after_reconnect") => "p.owner = e.owner",
         () => "p.owner = e.owner AND p.next_offset = e.old",
     };
     let sql = FENCE.replace("{owned}", owned).replace("{live}", LIVE);

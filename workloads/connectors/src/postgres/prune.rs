@@ -37,7 +37,7 @@ pub async fn prune(
                  WHERE t.{deleted} AND t.{timestamp} < (
                      SELECT CASE WHEN seen.at = '-infinity' THEN -9223372036854775808
                             ELSE (extract(epoch FROM seen.at) * 1000)::bigint - $4 END FROM seen)
-                 ORDER BY t.{timestamp} LIMIT $5
+                 LIMIT $5
                  FOR UPDATE SKIP LOCKED
              )
              DELETE FROM {place} AS t WHERE t.ctid = ANY (ARRAY(SELECT ctid FROM old)) AND t.{deleted}"

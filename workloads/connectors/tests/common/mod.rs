@@ -1,5 +1,7 @@
 //! Workers without Kafka: records by hand, epochs cut by hand, and what the result must be.
 
+#![allow(dead_code, unused_imports)]
+
 mod recomputation;
 
 pub use recomputation::{Record, recomputed};

@@ -39,6 +39,8 @@ impl Process {
             ])
             .env("MILLRACE_POSTGRES_PORT", postgres.port.to_string())
             .env("MILLRACE_LISTEN", format!("127.0.0.1:{port}"))
+            // A fault given to the tests is given to every worker: that is how each is shown to be noticed.
+            .envs(std::env::var("MILLRACE_FAULT").map(|fault| ("MILLRACE_FAULT", fault)))
             .envs(environment.iter().copied())
             .stdout(output.try_clone().expect("the file is shared"))
             .stderr(output)
@@ -92,6 +94,15 @@ impl Process {
         let (_, text) = self.get("/metrics")?;
         let found = text.lines().find(|line| line.starts_with(name) && line.contains(label))?;
         found.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// Processor time of user and system, from `/proc`.
+    pub fn cpu_seconds(&self) -> f64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let after_name = text.rsplit(") ").next().unwrap_or_default();
+        let ticks: f64 = after_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+        // SAFETY: sysconf only reads.
+        ticks / unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64
     }
 
     pub fn log(&self) -> String {
