@@ -47,7 +47,8 @@ async fn workers_log_in_with_their_secret(stage: &Stage, revision: &str) {
         .username(&text("username"))
         .password(&text("password"));
     let mut worker = PgConnection::connect_with(&options).await.expect("the workers' role logs in");
-    let seen: String = sqlx::query_scalar("SELECT revision FROM millrace.revision").fetch_one(&mut worker).await.expect("its plan");
+    let seen: String =
+        sqlx::query_scalar("SELECT revision FROM millrace.revision").fetch_one(&mut worker).await.expect("its plan");
     assert_eq!(seen, revision);
     let moved = sqlx::query("UPDATE millrace.progress SET next_offset = next_offset").execute(&mut worker).await;
     assert_eq!(moved.expect("its positions").rows_affected(), 3);

@@ -2,22 +2,29 @@
 
 use super::{
     action::{Action, NewRevision, Start},
-    desired::TopicWish,
+    desired::{Desired, TopicWish},
     known::Known,
     name::Revision,
     observed::{Kafka, RevisionRow},
-    plan::{Goal, Plan, Rollout, Sight},
+    plan::{self, Goal, Rollout, Sight},
     shown::lost_columns,
     topics::{check_identity, worker_problem},
     trouble::Trouble,
 };
-use millrace_contract::revision::RevisionState;
+use millrace_contract::{Plan, ident::quote, revision::RevisionState};
 use millrace_crds::{Reason, RolloutPhase};
 use std::time::Duration;
 
 /// Makes the goal's revision, when it is not there and nothing speaks against it.
-pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
+pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     let Sight { desired, view, .. } = sight;
+    for name in superseded(sight, &goal.revision) {
+        let trouble = Trouble::rollout(
+            Reason::Superseded,
+            format!("revision {} was asked for before {name} was live", goal.revision),
+        );
+        plan.actions.push(Action::Abandon { revision: name.clone(), trouble });
+    }
     if view.live.as_ref() == Some(&goal.revision) {
         plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Steady });
         return;
@@ -25,13 +32,6 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Building });
     if desired.suspended {
         return;
-    }
-    for name in superseded(sight, &goal.revision) {
-        let trouble = Trouble::rollout(
-            Reason::Superseded,
-            format!("revision {} was asked for before {name} was live", goal.revision),
-        );
-        plan.actions.push(Action::Abandon { revision: name.clone(), trouble });
     }
     if let Some(row) = view.revisions.get(&goal.revision) {
         match row.state {
@@ -65,7 +65,7 @@ fn superseded<'a>(sight: Sight<'a>, goal: &'a Revision) -> impl Iterator<Item = 
     open.filter(move |name| *name != goal && Some(*name) != live)
 }
 
-fn abandon_when_hopeless(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
+fn abandon_when_hopeless(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     let age = sight.now.since(row.created_at);
     let trouble = if age > sight.desired.timeout {
         Some(Trouble::rollout(
@@ -88,7 +88,7 @@ fn abandon_when_hopeless(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, row
 }
 
 /// Builds on a revision that was live before, unless what it has not read is gone: then it is made anew.
-fn reopen(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
+fn reopen(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     let Some(kafka) = sight.kafka() else { return plan.wait("Kafka", Duration::from_secs(5)) };
     if check_identity(row, kafka).is_ok() && row.plan.is_ok() {
         plan.actions.push(Action::ReopenRevision { revision: goal.revision.clone() });
@@ -160,7 +160,12 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
         spec_hash: goal.query.spec_hash(),
         plan: plan.to_json(),
         plan_format: i32::try_from(plan.format).unwrap_or(i32::MAX),
-        tables: plan.tables.iter().flat_map(|table| table.create(&schema)).collect(),
+        tables: plan
+            .tables
+            .iter()
+            .flat_map(|table| table.create(&schema))
+            .chain(indexes(desired, plan, &schema))
+            .collect(),
         errors_policy: desired.errors.policy.to_owned(),
         errors_stop_above: desired.errors.stop_above,
         worker_image: desired.image.name.clone(),
@@ -169,6 +174,24 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
         replay_count: (view.replay_count, goal.replay_count),
         replay: goal.replay.clone(),
     })
+}
+
+/// The indexes that the resource asks for, on the empty table.
+fn indexes(desired: &Desired, plan: &Plan, schema: &str) -> Vec<String> {
+    let table = plan.rows();
+    let on = format!("{}.{}", quote(schema), quote(&table.name));
+    stored_indexes(desired, plan)
+        .map(|index| {
+            let columns: Vec<String> = index.iter().map(|column| quote(column)).collect();
+            format!("CREATE INDEX ON {on} ({})", columns.join(", "))
+        })
+        .collect()
+}
+
+/// The indexes that can be made: those on columns that the result table itself has.
+pub fn stored_indexes<'a>(desired: &'a Desired, plan: &'a Plan) -> impl Iterator<Item = &'a Vec<String>> {
+    let columns = &plan.rows().columns;
+    desired.indexes.iter().filter(|index| index.iter().all(|name| columns.iter().any(|column| &column.name == name)))
 }
 
 /// Where a revision that reads everything starts; refused while a topic is not there.

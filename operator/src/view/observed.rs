@@ -151,6 +151,7 @@ pub struct RevisionRow {
     pub errors_policy: String,
     pub errors_stop_above: Option<i32>,
     pub created_at: Moment,
+    pub live_at: Option<Moment>,
     /// When it was fenced, retired or abandoned; of an open one: when it was unfenced last.
     pub ended_at: Option<Moment>,
     /// Column lists of the indexes of `rows` besides the key.

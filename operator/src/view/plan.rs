@@ -244,13 +244,20 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
     login(plan, sight);
     let goal = desired.query.as_ref().ok().filter(|_| desired.allowed.is_ok()).map(|query| goal(desired, view, query));
     let replay_asked = goal.as_ref().is_some_and(|goal| goal.replay.is_some());
-    let identity = match (sight.kafka(), newest_row(view)) {
+    // A replay that was begun goes by what it reads itself: it is the way out when the live revision cannot go on.
+    let begun = goal.as_ref().and_then(|goal| view.revisions.get(&goal.revision));
+    let judged = begun.filter(|row| row.state == RevisionState::Open).or_else(|| newest_row(view));
+    let identity = match (sight.kafka(), judged) {
         (Some(kafka), Some(row)) => check_identity(row, kafka),
         _ => Ok(()),
     };
-    let problem = newest_row(view).and_then(worker_problem);
-    let held = identity.is_err() || problem.as_ref().is_some_and(|problem| !problem.heals());
-    plan.troubles.extend(identity.err());
+    let problem = judged.and_then(worker_problem);
+    let lost = problem.as_ref().is_some_and(|problem| LOST.contains(&problem.reason));
+    // One that is built beside a live one is abandoned instead.
+    let beside =
+        view.live.is_some() && begun.is_some_and(|row| row.state == RevisionState::Open) && !goal_is_live(view, &goal);
+    let held = (identity.is_err() || lost) && !beside;
+    plan.troubles.extend(identity.err().filter(|_| !replay_asked));
     if let Some(problem) = problem
         && !plan.troubles.iter().any(|trouble| trouble.reason == problem.reason)
     {
@@ -282,6 +289,13 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
             format!("target.readers names {names}, but Postgres has no such role; create it, or take it out"),
         ));
     }
+}
+
+/// What a view has read is not there any more: nothing is built until a person asks for a replay.
+const LOST: [Reason; 3] = [Reason::DataLost, Reason::TopicRecreated, Reason::KafkaClusterChanged];
+
+fn goal_is_live(view: &ViewRow, goal: &Option<Goal<'_>>) -> bool {
+    goal.as_ref().is_some_and(|goal| view.live.as_ref() == Some(&goal.revision))
 }
 
 fn held_phase(view: &ViewRow, goal: &Goal<'_>) -> RolloutPhase {

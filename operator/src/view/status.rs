@@ -101,14 +101,16 @@ fn figures(status: &mut MaterializedViewStatus, observed: &Observed, view: &View
     };
     if let Some(Behind::Records(lag)) = observed.kafka.present().map(|kafka| behind_ends(live, kafka)) {
         status.lag_records = Some(lag);
-        status.freshness_milliseconds = freshness(live, lag, now);
+        // What a revision read before it was live says nothing of how fast readers see a record.
+        status.freshness_milliseconds = freshness(live, lag, now).or(status.freshness_milliseconds);
     }
 }
 
 /// How old the newest record was when readers could see it; while records wait, how old the newest one seen is now.
 pub fn freshness(row: &RevisionRow, lag: i64, now: Moment) -> Option<i64> {
     let newest = row.progress.iter().filter(|task| task.event_time.is_some()).max_by_key(|task| task.event_time)?;
-    let seen_at = if lag > 0 { now } else { newest.committed_at? };
+    let seen_at =
+        if lag > 0 { now } else { newest.committed_at.filter(|at| row.live_at.is_some_and(|live| *at > live))? };
     Some((seen_at.0 - newest.event_time?.0).max(0))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     action::{Action, Start},
+    building::stored_indexes,
     name::Revision,
     observed::{Kafka, RevisionRow, TargetState},
     plan::{Plan, Sight},
@@ -78,13 +79,11 @@ fn missing_partitions(row: &RevisionRow, kafka: &Kafka) -> Vec<Start> {
     starts
 }
 
-/// Indexes of the result that are not there; only on columns that the result table itself has.
+/// Indexes of the result that are not there: asked for after the revision was made.
 fn indexes(plan: &mut Plan, sight: Sight<'_>, revision: &Revision, row: &RevisionRow) {
     let Ok(compiled) = &row.plan else { return };
-    let table = compiled.rows();
-    for index in &sight.desired.indexes {
-        let stored = index.iter().all(|name| table.columns.iter().any(|column| &column.name == name));
-        if stored && !row.indexes.contains(index) {
+    for index in stored_indexes(sight.desired, compiled) {
+        if !row.indexes.contains(index) {
             plan.actions.push(Action::CreateIndex { revision: revision.clone(), columns: index.clone() });
         }
     }

@@ -149,6 +149,7 @@ impl<'a> History<'a> {
             world.kafka.recreate(TOPIC);
         }
         if world.faults.below(400) == 0 {
+            // Emptying ends every session.
             world.postgres.empty();
             world.promises.forget();
         }
@@ -223,7 +224,13 @@ impl<'a> History<'a> {
             }
             let state = self.world.state();
             let view = state.postgres.view.as_ref().expect("the view has its row");
-            let context = || format!("seed {}, {pass}: {:#?} with {last:#?}", self.seed, view.shown);
+            let rows: Vec<String> = view
+                .revisions
+                .iter()
+                .map(|(name, row)| format!("{name} {:?} ended {:?}", row.state, row.ended_at))
+                .collect();
+            let context =
+                || format!("seed {}, {pass}, at {:?}: {rows:#?} {:?} with {last:#?}", self.seed, state.now, view.shown);
             assert!(quiet >= 3, "something is done again and again: {}", context());
             let wanted = self.desired.query.as_ref().expect("it compiles").revision(view.replay_count);
             assert_eq!(view.live.as_ref(), Some(&wanted), "{}", context());
@@ -231,7 +238,8 @@ impl<'a> History<'a> {
             assert_eq!(last.troubles, [], "{}", context());
             if pass != "once" {
                 assert_eq!(view.revisions.len(), 1, "{}", context());
-                assert_eq!(state.cluster.deployments.len(), 1, "{}", context());
+                let kept = state.cluster.deployments.values().filter(|deployment| !deployment.deleting).count();
+                assert_eq!(kept, 1, "{}", context());
             }
             drop(state);
             let mut state = self.world.state();

@@ -42,7 +42,10 @@ impl SimulatedKafka {
             Some(found) => Known::Present(found.clone()),
             None => Known::Absent,
         };
-        Known::Present(Kafka { cluster_id: self.cluster_id.clone(), by_topic: BTreeMap::from([(topic.to_owned(), known)]) })
+        Known::Present(Kafka {
+            cluster_id: self.cluster_id.clone(),
+            by_topic: BTreeMap::from([(topic.to_owned(), known)]),
+        })
     }
 
     /// Does the action; false when Kafka refuses it.

@@ -13,7 +13,7 @@ mod world;
 use history::History;
 
 /// Histories of a usual test run; `MILLRACE_HISTORIES` asks for more.
-const HISTORIES: u64 = 3_000;
+const HISTORIES: u64 = 2_000;
 
 #[test]
 fn every_history_keeps_the_promises_and_becomes_steady() {

@@ -49,7 +49,13 @@ pub enum Answer {
 
 impl SimulatedPostgres {
     pub fn address() -> PostgresAddress {
-        PostgresAddress { host: "postgres".into(), port: 5432, database: "millrace".into(), ssl_mode: "disable".into(), ca: None }
+        PostgresAddress {
+            host: "postgres".into(),
+            port: 5432,
+            database: "millrace".into(),
+            ssl_mode: "disable".into(),
+            ca: None,
+        }
     }
 
     pub fn observe(&self, desired: &Desired, hidden: bool) -> Known<Catalog> {
@@ -152,7 +158,11 @@ impl SimulatedPostgres {
                 view.revisions.insert(new.revision.clone(), row_of(new, now));
                 view.replay_count = new.replay_count.1;
                 if let Some(id) = &new.replay {
-                    view.replays.push(AcceptedReplay { id: id.clone(), revision: new.revision.clone(), accepted_at: now });
+                    view.replays.push(AcceptedReplay {
+                        id: id.clone(),
+                        revision: new.revision.clone(),
+                        accepted_at: now,
+                    });
                 }
                 self.schemas.insert(new.revision.clone());
             }
@@ -185,7 +195,9 @@ impl SimulatedPostgres {
                 if view.live.is_some() || view.shown != Shown::Nothing || self.relation.is_some() {
                     return Answer::NotYet;
                 }
-                let Some(plan) = row.filter(|row| row.state == RevisionState::Open).map(plan_of) else { return Answer::NotYet };
+                let Some(plan) = row.filter(|row| row.state == RevisionState::Open).map(plan_of) else {
+                    return Answer::NotYet;
+                };
                 self.relation = Some(columns(&plan));
                 view.live = Some(revision.clone());
                 view.shown = Shown::Plain(revision.clone());
@@ -207,8 +219,14 @@ impl SimulatedPostgres {
             }
             Action::CutOver { live, next } => {
                 let switch = Shown::Switch { live: live.clone(), next: next.clone() };
-                let (Some(old), Some(new)) = (view.revisions.get(live), view.revisions.get(next)) else { return Answer::NotYet };
-                if view.live.as_ref() != Some(live) || view.shown != switch || new.state != RevisionState::Open || lacks(new, old) {
+                let (Some(old), Some(new)) = (view.revisions.get(live), view.revisions.get(next)) else {
+                    return Answer::NotYet;
+                };
+                if view.live.as_ref() != Some(live)
+                    || view.shown != switch
+                    || new.state != RevisionState::Open
+                    || lacks(new, old)
+                {
                     return Answer::NotYet;
                 }
                 view.live = Some(next.clone());
@@ -223,15 +241,17 @@ impl SimulatedPostgres {
                 let live = view.live.as_ref() == Some(revision);
                 match view.revisions.get_mut(revision) {
                     Some(row) if !live && row.state == RevisionState::Open => {
-                        (row.state, row.reason, row.ended_at) = (RevisionState::Abandoned, Some(trouble.to_string()), Some(now));
+                        (row.state, row.reason, row.ended_at) =
+                            (RevisionState::Abandoned, Some(trouble.to_string()), Some(now));
                     }
                     _ => return Answer::NotYet,
                 }
             }
             Action::DropRevision { revision } => {
-                let free = view.revisions.get(revision).is_some_and(|row| {
-                    matches!(row.state, RevisionState::Retired | RevisionState::Abandoned)
-                });
+                let free = view
+                    .revisions
+                    .get(revision)
+                    .is_some_and(|row| matches!(row.state, RevisionState::Retired | RevisionState::Abandoned));
                 if !free || view.live.as_ref() == Some(revision) || view.shown.shows(revision) || old_snapshots {
                     return Answer::NotYet;
                 }
@@ -241,6 +261,8 @@ impl SimulatedPostgres {
             Action::ReleaseView => view.uid = None,
             Action::DeleteView => {
                 self.view = None;
+                // Asked for: whoever reads it now gets an error.
+                self.readers.clear();
                 self.relation = None;
                 self.schemas.clear();
                 self.granted.clear();
@@ -282,6 +304,7 @@ fn row_of(new: &NewRevision, now: Moment) -> RevisionRow {
         errors_policy: new.errors_policy.clone(),
         errors_stop_above: new.errors_stop_above,
         created_at: now,
+        live_at: None,
         ended_at: None,
         indexes: BTreeSet::new(),
         progress: new.starts.iter().map(progress_of).collect(),

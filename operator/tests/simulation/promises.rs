@@ -3,12 +3,7 @@
 use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
 use millrace_operator::view::{
-    action::Action,
-    known::Known,
-    name::Revision,
-    observed::Observed,
-    plan::Plan,
-    shown::Shown,
+    action::Action, known::Known, name::Revision, observed::Observed, plan::Plan, shown::Shown,
 };
 use std::collections::BTreeMap;
 
@@ -63,7 +58,11 @@ impl Promises {
             assert!(view.live.is_some(), "seed {seed}: nothing is live after {action}");
         }
         if let Some(live) = &view.live {
-            assert!(view.shown.shows(live), "seed {seed}: readers are shown {:?} and {live} is live, after {action}", view.shown);
+            assert!(
+                view.shown.shows(live),
+                "seed {seed}: readers are shown {:?} and {live} is live, after {action}",
+                view.shown
+            );
             assert!(postgres.relation.is_some(), "seed {seed}: the name that readers query is gone after {action}");
         }
         // Whoever is shown something has its tables; and the other branch of a switch has them too.
@@ -73,7 +72,10 @@ impl Promises {
             Shown::Switch { live, next } => vec![live, next],
         };
         for revision in shown {
-            assert!(postgres.schemas.contains(revision), "seed {seed}: the tables of {revision} are gone after {action}");
+            assert!(
+                postgres.schemas.contains(revision),
+                "seed {seed}: the tables of {revision} are gone after {action}"
+            );
         }
         for reader in &postgres.readers {
             if let Some(live) = &reader.live {
@@ -84,9 +86,10 @@ impl Promises {
                 );
             }
         }
-        let served = view.revisions.iter().filter(|(name, row)| {
-            row.state == RevisionState::Fenced && view.live.as_ref() != Some(*name)
-        });
+        let served = view
+            .revisions
+            .iter()
+            .filter(|(name, row)| row.state == RevisionState::Fenced && view.live.as_ref() != Some(*name));
         assert_eq!(served.count(), 0, "seed {seed}: a revision that is not live is fenced after {action}");
         self.live.clone_from(&view.live);
         self.see(postgres);

@@ -123,7 +123,9 @@ impl State {
                 continue;
             }
             for task in &mut row.progress {
-                let Some(topic) = self.kafka.topics.get(&task.topic).filter(|topic| topic.id == task.topic_id) else { continue };
+                let Some(topic) = self.kafka.topics.get(&task.topic).filter(|topic| topic.id == task.topic_id) else {
+                    continue;
+                };
                 let end = topic.partitions.get(&task.partition).map_or(0, |offsets| offsets.end);
                 if self.faults.chance(80) {
                     // Mostly everything, sometimes a part: revisions move at different speeds.

@@ -45,11 +45,8 @@ pub const NAMESPACE: &str = "shop";
 
 impl Stage {
     pub async fn set() -> Stage {
-        let (server, kafka, database) = tokio::join!(
-            ApiServer::start(),
-            TemporaryKafka::shared(),
-            TemporaryPostgres::owned_database()
-        );
+        let (server, kafka, database) =
+            tokio::join!(ApiServer::start(), TemporaryKafka::shared(), TemporaryPostgres::owned_database());
         let server = server.unwrap_or_else(|error| panic!("{error}"));
         server
             .create_definition(&millrace_crds::definition::materialized_view())
@@ -140,12 +137,7 @@ impl Stage {
     }
 
     /// Waits until the view is as `wanted`, and gives it.
-    pub async fn wait(
-        &self,
-        name: &str,
-        what: &str,
-        wanted: impl Fn(&MaterializedView) -> bool,
-    ) -> MaterializedView {
+    pub async fn wait(&self, name: &str, what: &str, wanted: impl Fn(&MaterializedView) -> bool) -> MaterializedView {
         let begun = Instant::now();
         loop {
             let view = self.views.get_opt(name).await.expect("the API server answers");

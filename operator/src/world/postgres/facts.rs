@@ -121,6 +121,7 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
     let rows = sqlx::query(
         "SELECT revision, state, reason, plan, errors_policy, errors_stop_above, schema_name,
                 (extract(epoch FROM created_at) * 1000)::bigint AS created_at,
+                (extract(epoch FROM live_at) * 1000)::bigint AS live_at,
                 (extract(epoch FROM ended_at) * 1000)::bigint AS ended_at
          FROM millrace.revision WHERE namespace = $1 AND view = $2",
     )
@@ -138,6 +139,7 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
             return Err(Refusal::Trouble(Trouble::sink(Reason::CatalogNewer, sentence)));
         };
         let plan: String = row.try_get("plan")?;
+        let live_at: Option<i64> = row.try_get("live_at")?;
         let ended_at: Option<i64> = row.try_get("ended_at")?;
         schemas.insert(row.try_get::<String, _>("schema_name")?, revision.clone());
         revisions.insert(
@@ -151,6 +153,7 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 errors_policy: row.try_get("errors_policy")?,
                 errors_stop_above: row.try_get("errors_stop_above")?,
                 created_at: Moment(row.try_get("created_at")?),
+                live_at: live_at.map(Moment),
                 ended_at: ended_at.map(Moment),
                 indexes: BTreeSet::new(),
                 progress: Vec::new(),
