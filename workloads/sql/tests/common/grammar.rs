@@ -248,12 +248,41 @@ impl Grammar<'_> {
             .collect();
         let mut items: Vec<String> = Vec::new();
         for group in &groups {
-            match self.random.random_range(0..5) {
+            match self.random.random_range(0..9) {
                 0 => {}
                 1 => items.push(format!("coalesce({group}, {group})")),
                 2 => items.push(format!("({group}) IS NULL")),
+                // Not over numbers: of 1.0 and 1.00 in one group, Postgres shows any.
+                3 if ["tx", "da", "bo"].contains(&group.as_str()) => items.push(format!("upper({group}::text)")),
+                4 if ["tx", "da", "bo"].contains(&group.as_str()) => items.push(format!("{group}::text || '!'")),
                 _ => items.push(group.clone()),
             }
+        }
+        // What is computed when the view is read, under the reader's settings.
+        if self.random.random_range(0..3) == 0 {
+            let read = self.one(&[
+                "max(tz)::date",
+                "min(tz)::timestamp",
+                "max(tz)::time",
+                "max(ts)::timestamptz",
+                "min(da)::timestamptz",
+                "max(tz) >= '2026-01-01 01:00:00'",
+                "sum(i4) + 1.5",
+                "max(tx) || '!'",
+                "length(min(tx))",
+                "max(tx) < 'b'",
+                "extract(year FROM min(da))",
+                "greatest(max(tx), min(tx), 'B')",
+                "min(da) + 1",
+                "CASE WHEN min(tx) >= 'a' THEN avg(i4) ELSE 0 END",
+                "nullif(count(*), 2)",
+                "count(*) / count(id)",
+                "round(avg(i8), 2)",
+                "max(id) IN (1, 2, 3)",
+                "max(i2) IS DISTINCT FROM min(i4)",
+                "sum(nu) % 7",
+            ]);
+            items.push(read.to_owned());
         }
         for _ in 0..self.random.random_range(1..4) {
             let aggregate = self.aggregate(floats);
