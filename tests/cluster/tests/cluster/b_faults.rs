@@ -48,6 +48,12 @@ async fn a_load_under_kills_of_workers_a_node_and_postgres_ends_equal_to_the_ref
     continuity::install(&pool).await?;
     let load = std::thread::spawn(|| run("cargo", &["xtask", "load", "--users", "452000", "--rate", "9000"]));
 
+    let before: i64 = topic::ends("user-events")?.iter().sum();
+    eventually("the load has begun", Duration::from_secs(300), || {
+        let sent = topic::ends("user-events")?.iter().sum::<i64>() - before;
+        ensure!(sent > 5_000 || load.is_finished(), "{sent} records so far");
+        Ok(())
+    })?;
     let mut random = StdRng::seed_from_u64(11);
     for round in 0..6 {
         let view = &views[round % 2];
