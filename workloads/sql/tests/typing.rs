@@ -133,6 +133,10 @@ async fn operators_have_the_types_that_postgres_gives_them() {
     for name in ["+", "-", "~", "@", "|/", "||/", "NOT"] {
         expressions.extend(operands().into_iter().map(|operand| format!("{name} {operand}")));
     }
+    for path in ["{a,0}", "{}", "{a", "a", "{{a},{b}}", "{\"a b\"}", "{,}"] {
+        expressions.push(format!("js #> '{path}'"));
+        expressions.push(format!("js #>> '{path}'"));
+    }
     let accepted = check(expressions).await;
     assert!(accepted > 600, "only {accepted} operators were typed by both");
 }

@@ -180,7 +180,12 @@ impl Binder<'_> {
         // Text beside any other value: the value is written as text.
         let wanted: Option<Vec<SqlType>> = arguments
             .iter()
-            .map(|ty| if name == "||" && ty.is_any() { Some(SqlType::Text) } else { ty.sql_type() })
+            .zip(&operands)
+            .map(|(ty, operand)| match ty.0 {
+                _ if name == "||" && ty.is_any() => Some(SqlType::Text),
+                "_text" if is_path(operand) => Some(SqlType::Text),
+                _ => ty.sql_type(),
+            })
             .collect();
         let Some((wanted, function, returns)) = wanted.and_then(|wanted| implementation(name, wanted, result)) else {
             let chosen: Vec<String> = arguments.iter().map(ToString::to_string).collect();
@@ -308,6 +313,14 @@ impl Binder<'_> {
         }
         self.operator(name, vec![value, pattern], at)
     }
+}
+
+/// Whether a literal is a path into jsonb, which Postgres takes as an array of text: `'{a,0}'`. Quoted parts are not.
+fn is_path(operand: &Operand) -> bool {
+    let Value::Unknown(Some(text)) = &operand.value else { return false };
+    let Some(inner) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else { return false };
+    let is_plain = |part: &str| !part.trim().is_empty() && !part.trim().eq_ignore_ascii_case("null");
+    !inner.contains(['{', '}', '"', '\\']) && (inner.is_empty() || inner.split(',').all(is_plain))
 }
 
 /// What computes an operator. One over two related types (integer and bigint, date and timestamp) is computed over the

@@ -84,6 +84,7 @@ impl Grammar<'_> {
                 "({d})::text",
                 "({b})::text",
                 "{j} ->> 'a'",
+                "{j} #>> '{b,0}'",
                 "split_part({t}, 'a', 1)",
                 "greatest({t}, {t})",
                 "right({t}, 1)",
