@@ -187,18 +187,18 @@ impl KafkaSource {
             let key = bytes(message.key.cast(), message.key_len);
             let value = bytes(message.payload.cast(), message.len);
             records.push(message.partition, message.offset, timestamp, key, value);
-            if self.headers {
-                let mut headers = std::ptr::null_mut();
-                let code = sys::rd_kafka_message_headers(message, &mut headers);
-                let mut index = 0;
-                while code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            let mut headers = std::ptr::null_mut();
+            if self.headers
+                && sys::rd_kafka_message_headers(message, &mut headers)
+                    == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+            {
+                for index in 0.. {
                     let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
                     let code = sys::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size);
                     if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
                         break;
                     }
                     records.push_header(&CStr::from_ptr(name).to_string_lossy(), bytes(value.cast(), size));
-                    index += 1;
                 }
             }
             Polled::Record { partition: message.partition, offset: message.offset }
