@@ -60,8 +60,8 @@ impl Dataflow {
     pub fn new(plan: Arc<Plan>) -> Result<Self, PlanError> {
         let zone = zone_named(&plan.time_zone).map_err(|_| PlanError::TimeZone(plan.time_zone.clone()))?;
         let types: Vec<SqlType> = plan.source.columns.iter().map(|column| column.ty).collect();
-        let expressions = plan.source.delete_when.iter().chain(&plan.map.filter).chain(&plan.map.columns);
-        expressions.map(|expr| check(expr, &types)).collect::<Result<(), _>>().map_err(PlanError::Expression)?;
+        let mut expressions = plan.source.delete_when.iter().chain(&plan.map.filter).chain(&plan.map.columns);
+        expressions.try_for_each(|expr| check(expr, &types)).map_err(PlanError::Expression)?;
         let stages = match &plan.output {
             Output::Append { rows } => Stages::Append(Append::new(*rows, &plan.tables[*rows])),
             Output::Upsert { rows } => Stages::Upsert(Upsert::new(*rows, &plan.tables[*rows])),

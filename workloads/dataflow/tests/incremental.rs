@@ -32,7 +32,7 @@ fn check(plan: &Arc<Plan>) {
             partitions_later: 1 + random.below(5),
         };
         let log = history.generate(&mut random);
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         check_incremental(plan, &log, &mut random);
     }
 }

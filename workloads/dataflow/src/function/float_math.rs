@@ -8,7 +8,6 @@ pub(super) fn functions() -> Vec<Function> {
         scalar!("dsqrt", Sql::Function("sqrt"), [DoublePrecision] -> DoublePrecision, "Square root.", |_, a: f64| {
             if a < 0.0 { Err(ValueError::new("2201F", "cannot take square root of a negative number")) } else { Ok(a.sqrt()) }
         }),
-        scalar!("dcbrt", Sql::Function("cbrt"), [DoublePrecision] -> DoublePrecision, "Cube root.", |_, a: f64| a.cbrt()),
         scalar!("dexp", Sql::Function("exp"), [DoublePrecision] -> DoublePrecision, "e to the power of the number.", |_, a: f64| {
             if a == f64::NEG_INFINITY { Ok(0.0) } else { in_range(a.exp(), a.is_infinite()) }
         }),
@@ -54,7 +53,7 @@ fn power(a: f64, b: f64) -> Result<f64, EvalError> {
     if a == 0.0 && b < 0.0 {
         return Err(ValueError::new("2201F", "zero raised to a negative power is undefined"));
     }
-    if a < 0.0 && b.is_finite() && b.floor() != b && a.is_finite() {
+    if a < 0.0 && b.is_finite() && b.floor() != b {
         let message = "a negative number raised to a non-integer power yields a complex result";
         return Err(ValueError::new("2201F", message));
     }

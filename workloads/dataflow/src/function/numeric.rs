@@ -11,7 +11,7 @@ use num_traits::Signed;
 use std::cmp::Ordering;
 
 /// Postgres's limits of a scale that an argument asks for, and of one that is shown.
-const MOST_ASKED_SCALE: i32 = 2000;
+const MOST_ASKED_SCALE: i32 = 16_383;
 const MOST_SHOWN_SCALE: i64 = 1000;
 /// Quotients and roots have at least so many significant digits.
 const LEAST_DIGITS: i64 = 16;

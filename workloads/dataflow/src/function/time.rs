@@ -30,12 +30,13 @@ pub(super) fn functions() -> Vec<Function> {
         scalar!("make_date", Sql::Function("make_date"), [Integer, Integer, Integer] -> Date, "The date of a year (negative: BC), month and day.", |_, year, month, day| make_date(year, month, day)),
         scalar!("to_timestamp", Sql::Function("to_timestamp"), [DoublePrecision] -> TimestampTz, "The moment so many seconds after 1970-01-01 00:00 UTC.", |_, seconds| to_timestamp(seconds)),
         scalar!("timestamptz_zone", Sql::Function("timezone"), [Text, TimestampTz] -> Timestamp, "What clocks of a time zone show (`moment AT TIME ZONE zone`).", |_, zone: &str, moment| {
-            let zone = zone_named(zone)?;
-            Ok::<_, EvalError>(if is_infinite(moment) { moment } else { local_from_utc(zone, moment) })
+            if is_infinite(moment) { Ok(moment) } else { zone_named(zone).map(|zone| local_from_utc(zone, moment)) }
         }),
         scalar!("timestamp_zone", Sql::Function("timezone"), [Text, Timestamp] -> TimestampTz, "The moment at which clocks of a time zone show it (`timestamp AT TIME ZONE zone`).", |_, zone: &str, local| {
-            let zone = zone_named(zone)?;
-            if is_infinite(local) { Ok(local) } else { check_timestamp(utc_from_local(zone, local)) }
+            if is_infinite(local) {
+                return Ok(local);
+            }
+            check_timestamp(utc_from_local(zone_named(zone)?, local))
         }),
         scalar!("isfinite_date", Sql::Function("isfinite"), [Date] -> Boolean, "Whether it is neither infinity nor -infinity.", |_, date| !is_infinite_date(date)),
         scalar!("isfinite_timestamp", Sql::Function("isfinite"), [Timestamp] -> Boolean, "Whether it is neither infinity nor -infinity.", |_, local| !is_infinite(local)),
@@ -86,7 +87,7 @@ fn to_timestamp(seconds: f64) -> Result<i64, EvalError> {
     const SECONDS_TO_2000: i64 = 946_684_800;
     let micros = ((seconds - SECONDS_TO_2000 as f64) * 1e6).round_ties_even();
     let out_of_range = || ValueError::new("22008", format!("timestamp out of range: \"{seconds}\""));
-    if micros.abs() > 9.2e18 {
+    if micros.abs() >= i64::MAX as f64 {
         return Err(out_of_range());
     }
     let since_1970 = (micros as i64).checked_add(SECONDS_TO_2000 * 1_000_000).ok_or_else(out_of_range)?;

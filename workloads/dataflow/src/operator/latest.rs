@@ -114,19 +114,19 @@ impl<'a> Stored<'a> {
         &self.columns[self.keys..self.keys + count]
     }
 
-    fn from_end(&self, position: usize) -> &'a dyn Array {
+    fn column_from_end(&self, position: usize) -> &'a dyn Array {
         &self.columns[self.columns.len() - position]
     }
 
     fn version(&self, row: usize) -> Version {
         Version {
-            partition: self.from_end(4).as_primitive::<Int32Type>().value(row),
-            offset: self.from_end(3).as_primitive::<Int64Type>().value(row),
-            timestamp: self.from_end(2).as_primitive::<Int64Type>().value(row),
+            partition: self.column_from_end(4).as_primitive::<Int32Type>().value(row),
+            offset: self.column_from_end(3).as_primitive::<Int64Type>().value(row),
+            timestamp: self.column_from_end(2).as_primitive::<Int64Type>().value(row),
         }
     }
 
     fn is_deleted(&self, row: usize) -> bool {
-        self.from_end(1).as_boolean().value(row)
+        self.column_from_end(1).as_boolean().value(row)
     }
 }

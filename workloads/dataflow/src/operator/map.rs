@@ -35,9 +35,10 @@ pub(crate) struct Map {
 
 /// The result of a map: rows of a Stream, or the newest record of every key of a Table.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it for a whole batch")]
 pub(crate) enum MapChanges {
     Inserts(Inserts),
-    Newest(Newest),
+    Newest(Box<Newest>),
 }
 
 impl Map {
@@ -71,7 +72,7 @@ impl Map {
         let changes = match self.kind {
             SourceKind::Stream => MapChanges::Inserts(inserts(records, mapped)),
             SourceKind::Table => {
-                MapChanges::Newest(newest::newest(records, &self.key, &self.encoder, mapped, &rejected))
+                MapChanges::Newest(Box::new(newest::newest(records, &self.key, &self.encoder, mapped, &rejected)))
             }
         };
         (changes, rejected)

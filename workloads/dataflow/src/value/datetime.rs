@@ -50,7 +50,7 @@ pub(crate) fn read(text: &str, ty: &'static str) -> Result<Moment, ValueError> {
     if separated || date.is_none() {
         written.time = cursor.time()?;
     }
-    if date.is_none() && written.time.is_none() {
+    if written.time.is_none() && (date.is_none() || cursor.is_time()) {
         return Err(cursor.syntax());
     }
     cursor.spaces();
@@ -63,19 +63,16 @@ pub(crate) fn read(text: &str, ty: &'static str) -> Result<Moment, ValueError> {
     if !cursor.rest.is_empty() {
         return Err(cursor.syntax());
     }
-    match date {
-        Some((year, month, day)) => {
-            let year = match (year, before_christ) {
-                (0, _) => return Err(ValueError::datetime_field(text)),
-                (year, true) => 1 - year,
-                (year, false) => year,
-            };
-            if !(1..=12).contains(&month) || !(1..=days_in_month(year, month)).contains(&day) {
-                return Err(ValueError::datetime_field(text));
-            }
-            written.days = Some(days_from_civil(year, month, day));
+    if let Some((year, month, day)) = date {
+        let year = match (year, before_christ) {
+            (0, _) => return Err(ValueError::datetime_field(text)),
+            (year, true) => 1 - year,
+            (year, false) => year,
+        };
+        if !(1..=12).contains(&month) || !(1..=days_in_month(year, month)).contains(&day) {
+            return Err(ValueError::datetime_field(text));
         }
-        None => {}
+        written.days = Some(days_from_civil(year, month, day));
     }
     Ok(Moment::Written(written))
 }

@@ -57,9 +57,13 @@ impl Json {
         Some(&pairs[found].1)
     }
 
-    /// An element of an array; a negative index counts from its end.
+    /// An element of an array; a negative index counts from its end. A scalar is stored as an array of itself.
     pub fn element(&self, index: i64) -> Option<&Json> {
-        let Json::Array(elements) = self else { return None };
+        let elements = match self {
+            Json::Array(elements) => elements.as_slice(),
+            Json::Object(_) => return None,
+            scalar => std::slice::from_ref(scalar),
+        };
         let index = if index < 0 { index + elements.len() as i64 } else { index };
         elements.get(usize::try_from(index).ok()?)
     }

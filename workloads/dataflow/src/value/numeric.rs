@@ -55,7 +55,7 @@ impl Decimal {
         }
         let exponent = match &rest[end..] {
             [] => 0,
-            [b'e' | b'E', exponent @ ..] => parse_exponent(exponent).ok_or_else(syntax)?,
+            [b'e' | b'E', exponent @ ..] => parse_exponent(exponent).ok_or_else(syntax)?.ok_or_else(overflow)?,
             _ => return Err(syntax()),
         };
         let point = if fraction > 0 { integer + 1 } else { end };
@@ -177,14 +177,15 @@ impl fmt::Display for Decimal {
     }
 }
 
-fn parse_exponent(text: &[u8]) -> Option<i64> {
+/// None for no number, and within that none for one beyond every limit.
+fn parse_exponent(text: &[u8]) -> Option<Option<i64>> {
     let text = std::str::from_utf8(text).ok()?.trim_ascii_start();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let exponent: i64 = text.parse().ok()?;
-    (exponent.abs() < i64::from(i32::MAX / 2)).then_some(exponent)
+    let exponent: Option<i64> = text.parse().ok();
+    Some(exponent.filter(|exponent| exponent.abs() < i64::from(i32::MAX / 2)))
 }
 
 pub(crate) fn overflow() -> ValueError {

@@ -1,5 +1,7 @@
 //! Plans as a compiler would make them, over one source of users: id, department, age, salary, score.
 
+#![allow(dead_code, reason = "every test uses a part")]
+
 use millrace_contract::{
     Expr, Plan, Source, SqlType, Table,
     plan::{Call, Map, Output, PLAN_FORMAT, ResultView, SEMANTICS_VERSION},
@@ -147,7 +149,7 @@ pub fn aggregate(
                 let largest = name == "max";
                 let values = retracts.then(|| {
                     let mut value_columns = keys.clone();
-                    value_columns.push(table_column("value", ty, false, Merge::Replace));
+                    value_columns.push(table_column("_value", ty, false, Merge::Replace));
                     value_columns.push(table_column(COUNT, SqlType::BigInt, false, Merge::Add));
                     let table = format!("values_{index}");
                     extremes.push(Extreme { column: index, values: table.clone(), largest });

@@ -42,7 +42,7 @@ fn power(base: &Decimal, exponent: &Decimal) -> Result<Decimal, EvalError> {
     let integer = exponent.clone().normalized();
     let is_integer = integer.scale == 0;
     if is_integer && let Some(integer) = integer.unscaled.to_i32() {
-        return integer_power(base, integer, exponent);
+        return integer_power(base, integer);
     }
     if base.is_zero() {
         return Ok(Decimal::new(0, LEAST_DIGITS as u32));
@@ -53,11 +53,14 @@ fn power(base: &Decimal, exponent: &Decimal) -> Result<Decimal, EvalError> {
     let negative = base.is_negative() && integer.unscaled.bit(0);
     let base = Decimal::new(base.unscaled.abs(), base.scale);
     let rough_scale = (8 - scale::ln_weight(&base)).clamp(0, MOST_SHOWN_SCALE) as u32;
-    let rough = multiply(&logarithm::ln(&base, rough_scale), exponent)?.to_string().parse::<f64>().unwrap_or(f64::NAN);
+    let rough = multiply(&logarithm::ln(&base, rough_scale), exponent)?.round(rough_scale);
+    let rough: f64 = rough.to_string().parse().unwrap_or(f64::NAN);
     if rough.abs() > MOST_LN {
         return if rough > 0.0 { Err(overflow()) } else { Ok(Decimal::new(0, MOST_SHOWN_SCALE as u32)) };
     }
-    let digits = (rough * std::f64::consts::LOG10_E) as i64;
+    // The constant is shorter than LOG10_E on purpose: Postgres writes it so, and cuts the estimate to an integer.
+    #[expect(clippy::approx_constant, reason = "Postgres's own constant")]
+    let digits = (rough * 0.434_294_481_903_252) as i64;
     let scale = scale::bounded(LEAST_DIGITS - digits, &[&base, exponent]);
     // ln to as many digits as the result has, before and after its point.
     let ln_scale = scale + 20 + digits.unsigned_abs() as u32 + exponent.digits() as u32;
@@ -66,15 +69,16 @@ fn power(base: &Decimal, exponent: &Decimal) -> Result<Decimal, EvalError> {
     Ok(if negative { Decimal::new(-result.unscaled, result.scale) } else { result })
 }
 
-fn integer_power(base: &Decimal, exponent: i32, written: &Decimal) -> Result<Decimal, EvalError> {
+/// 16 digits after the point at least, whatever the size of the result.
+fn integer_power(base: &Decimal, exponent: i32) -> Result<Decimal, EvalError> {
     let weight = if base.is_zero() { 0.0 } else { scale::log10(base) * f64::from(exponent) };
     if weight > MOST_DIGITS {
         return Err(overflow());
     }
-    if weight + 1.0 < -(MOST_SHOWN_SCALE as f64) {
-        return Ok(Decimal::new(0, MOST_SHOWN_SCALE as u32));
+    let scale = scale::bounded(LEAST_DIGITS, &[base]);
+    if weight + 1.0 < -f64::from(scale) {
+        return Ok(Decimal::new(0, scale));
     }
-    let scale = scale::bounded(LEAST_DIGITS - weight as i64, &[base, written]);
     if base.is_zero() {
         let one = if exponent == 0 { ten_to(scale) } else { BigInt::zero() };
         return Ok(Decimal::new(one, scale));

@@ -78,7 +78,7 @@ pub(super) fn escape(pattern: &str, escape: &str) -> Result<String, EvalError> {
         (None, _) => return Ok(pattern.replace('\\', "\\\\")),
         (Some('\\'), None) => return Ok(pattern.to_owned()),
         (Some(escape), None) => escape,
-        (Some(_), Some(_)) => return Err(ValueError::new("22019", "invalid escape string")),
+        (Some(_), Some(_)) => return Err(ValueError::new("22025", "invalid escape string")),
     };
     let mut rewritten = String::with_capacity(pattern.len());
     let mut after_escape = false;

@@ -127,8 +127,8 @@ fn of_time(name: &str, time: i64) -> Result<Part, EvalError> {
 fn of_timestamp(name: &str, local: i64) -> Result<Part, EvalError> {
     let unit = Unit::named(name, TIMESTAMP)?;
     match unit {
-        Unit::Zone | Unit::ZoneHour | Unit::ZoneMinute => Err(Unit::unsupported(name, TIMESTAMP)),
         _ if is_infinite(local) => Ok(of_infinity(unit, local != INFINITY)),
+        Unit::Zone | Unit::ZoneHour | Unit::ZoneMinute => Err(Unit::unsupported(name, TIMESTAMP)),
         Unit::Epoch => Ok(Part::Epoch(local)),
         unit => Ok(of_local(unit, local)),
     }

@@ -58,15 +58,10 @@ fn truncate(name: &str, local: i64, ty: &'static str) -> Result<(i64, bool), Eva
         Unit::Decade => (start(first_of_decade(year), 1), true),
         Unit::Century => (start(first_of_era(year, 100), 1), true),
         Unit::Millennium => (start(first_of_era(year, 1000), 1), true),
-        Unit::DayOfWeek
-        | Unit::IsoDayOfWeek
-        | Unit::DayOfYear
-        | Unit::IsoYear
-        | Unit::Julian
-        | Unit::Epoch
-        | Unit::Zone
-        | Unit::ZoneHour
-        | Unit::ZoneMinute => return Err(Unit::unsupported(name, ty)),
+        Unit::Zone | Unit::ZoneHour | Unit::ZoneMinute => return Err(Unit::unsupported(name, ty)),
+        Unit::DayOfWeek | Unit::IsoDayOfWeek | Unit::DayOfYear | Unit::IsoYear | Unit::Julian | Unit::Epoch => {
+            return Err(Unit::unknown(name, ty));
+        }
     })
 }
 

@@ -60,8 +60,13 @@ impl Unit {
             "timezone" => Unit::Zone,
             "timezone_h" => Unit::ZoneHour,
             "timezone_m" => Unit::ZoneMinute,
-            _ => return Err(ValueError::parameter(format!("unit \"{name}\" not recognized for type {ty}"))),
+            _ => return Err(Unit::unknown(name, ty)),
         })
+    }
+
+    /// 22023: no such unit, or a part that is no unit.
+    pub fn unknown(name: &str, ty: &'static str) -> EvalError {
+        ValueError::parameter(format!("unit \"{name}\" not recognized for type {ty}"))
     }
 
     /// 0A000: the unit exists, and the type has no such part.

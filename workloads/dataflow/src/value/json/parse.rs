@@ -4,7 +4,7 @@ use super::{Json, ValueError};
 use crate::value::Decimal;
 
 /// Deeper documents are refused, so that a record cannot exhaust the stack.
-const DEEPEST: usize = 1000;
+const DEEPEST: usize = 256;
 
 /// Reads one whole document.
 pub fn parse_json(text: &str) -> Result<Json, ValueError> {
@@ -57,18 +57,21 @@ impl Parser<'_> {
             b'[' => self.array(depth),
             b'"' => Ok(Json::String(self.string()?)),
             b'-' | b'0'..=b'9' => self.number(),
-            _ => {
-                for (word, value) in
-                    [("true", Json::Boolean(true)), ("false", Json::Boolean(false)), ("null", Json::Null)]
-                {
-                    if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-                        self.at += word.len();
-                        return if self.peek().is_ascii_alphanumeric() { Err(self.syntax()) } else { Ok(value) };
-                    }
-                }
-                Err(self.syntax())
-            }
+            _ => self.word(),
         }
+    }
+
+    fn word(&mut self) -> Result<Json, ValueError> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let value = match &rest[..length] {
+            b"true" => Json::Boolean(true),
+            b"false" => Json::Boolean(false),
+            b"null" => Json::Null,
+            _ => return Err(self.syntax()),
+        };
+        self.at += length;
+        Ok(value)
     }
 
     fn object(&mut self, depth: usize) -> Result<Json, ValueError> {
