@@ -25,6 +25,9 @@ pub struct Client(*mut sys::rd_kafka_t);
 /// A topic's id and partition numbers, or why it could not be described.
 pub type Description = Result<(String, Vec<i32>), Refused>;
 
+/// Offsets by topic and partition, or why one could not be had.
+pub type PartitionOffsets = BTreeMap<(String, i32), Result<i64, Refused>>;
+
 struct Queue(*mut sys::rd_kafka_queue_t);
 
 impl Drop for Queue {
@@ -166,7 +169,7 @@ impl Client {
         partitions: &[(String, i32)],
         earliest: bool,
         timeout: Duration,
-    ) -> Result<BTreeMap<(String, i32), Result<i64, Refused>>, Refused> {
+    ) -> Result<PartitionOffsets, Refused> {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }

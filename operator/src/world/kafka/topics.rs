@@ -2,7 +2,7 @@
 
 use super::{
     super::Performed,
-    native::{Client, Refused},
+    native::{Client, PartitionOffsets, Refused},
 };
 use crate::view::{
     action::Action,
@@ -15,7 +15,7 @@ use millrace_contract::{connection::KafkaConnection, ident::hex_digest};
 use millrace_crds::Reason;
 use rdkafka::{
     ClientConfig,
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult},
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
@@ -137,7 +137,7 @@ impl Admin {
         let ends = native.list_offsets(&partitions, false, PATIENCE).map_err(explain)?;
         for (name, number) in partitions {
             let at = (name, number);
-            let answer = |offsets: &BTreeMap<(String, i32), Result<i64, Refused>>| match offsets.get(&at) {
+            let answer = |offsets: &PartitionOffsets| match offsets.get(&at) {
                 Some(Ok(offset)) => Ok(*offset),
                 Some(Err(refused)) => Err(refused.clone()),
                 None => {
@@ -227,11 +227,7 @@ impl Admin {
         }
     }
 
-    fn answer(
-        &self,
-        what: &str,
-        answers: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
-    ) -> Result<Performed, Trouble> {
+    fn answer(&self, what: &str, answers: Result<Vec<TopicResult>, KafkaError>) -> Result<Performed, Trouble> {
         let answers = answers.map_err(|error| self.trouble(what, refused_by(&error)))?;
         for answer in answers {
             match answer {

@@ -6,7 +6,7 @@ use millrace_contract::{
     catalog::{CATALOG_VERSION, MIGRATIONS, ROLE_SETTINGS},
     ident::{literal, quote},
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
 
 /// One migration at a time in a database, whoever runs it: the number is "millrace" as ASCII.
 const MIGRATION_LOCK: i64 = 0x6d69_6c6c_7261_6365;
@@ -107,7 +107,7 @@ pub struct Locked {
 
 /// Locks the view's row; None when it is not this resource's.
 pub async fn lock_view(connection: &mut PgConnection, view: &Identity) -> Result<Option<Locked>, Refusal> {
-    let row: Option<(Option<String>, Option<String>, i32, String, String, String)> = sqlx::query_as(
+    let row = sqlx::query(
         "SELECT live_revision, shown, replay_count, role, target_schema, target_name FROM millrace.view
          WHERE namespace = $1 AND name = $2 AND uid = $3 FOR UPDATE",
     )
@@ -116,12 +116,13 @@ pub async fn lock_view(connection: &mut PgConnection, view: &Identity) -> Result
     .bind(&view.uid)
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|(live, shown, replay_count, role, schema, name)| Locked {
-        live,
-        shown,
-        replay_count,
-        role,
-        target: Target { schema, name },
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Locked {
+        live: row.try_get("live_revision")?,
+        shown: row.try_get("shown")?,
+        replay_count: row.try_get("replay_count")?,
+        role: row.try_get("role")?,
+        target: Target { schema: row.try_get("target_schema")?, name: row.try_get("target_name")? },
     }))
 }
 
