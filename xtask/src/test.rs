@@ -54,6 +54,10 @@ impl TestStage {
     const ALL: [Self; 6] = [Self::Format, Self::Lints, Self::Up, Self::Unit, Self::Cluster, Self::Sabotage];
 }
 
+/// Modules of the cluster tests that only the long form runs: they stop a node and Postgres under a full load, end and
+/// adopt views, or take the whole release away.
+const LONG: &[&str] = &["b_faults::", "f_lifecycle::", "g_helm::"];
+
 impl TestOptions {
     fn stages(&self) -> Vec<TestStage> {
         let wanted = |stage: &TestStage| {
@@ -140,9 +144,11 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
                 "--",
                 "--test-threads=1",
             ]);
-            if options.soak {
-                run = run.env("MILLRACE_SOAK", "1");
-            }
+            run = if options.soak {
+                run.env("MILLRACE_SOAK", "1")
+            } else {
+                run.args(LONG.iter().flat_map(|module| ["--skip", module]))
+            };
             tests(checkout, "cluster tests", run, results, |stage, line| {
                 if line.starts_with("test ") && line.contains(" ... ") {
                     stage.say(line);
