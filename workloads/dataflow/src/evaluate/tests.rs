@@ -1,3 +1,5 @@
+//! Branches are computed only for the rows that reach them, and logic has three values.
+
 use super::*;
 use crate::value::print;
 use arrow_array::Int64Array;
