@@ -54,9 +54,15 @@ impl TestStage {
     const ALL: [Self; 6] = [Self::Format, Self::Lints, Self::Up, Self::Unit, Self::Cluster, Self::Sabotage];
 }
 
-/// Modules of the cluster tests that only the long form runs: they stop a node and Postgres under a full load, end and
-/// adopt views, or take the whole release away.
-const LONG: &[&str] = &["b_faults::", "f_lifecycle::", "g_helm::"];
+/// Cluster tests that only the long form runs: they stop a node and Postgres under a full load, delete topics and views,
+/// or take the whole release away.
+const LONG: &[&str] = &[
+    "b_faults::",
+    "e_bad_input::a_missing_topic",
+    "e_bad_input::records_that_cannot_be_applied",
+    "f_lifecycle::",
+    "g_helm::",
+];
 
 impl TestOptions {
     fn stages(&self) -> Vec<TestStage> {
