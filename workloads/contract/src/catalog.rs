@@ -11,7 +11,7 @@ pub const MIGRATIONS: &[&str] = &[include_str!("catalog/0001.sql")];
 pub const CATALOG_VERSION: i32 = MIGRATIONS.len() as i32;
 
 /// Seconds a task belongs to its holder after its last commit or renewal.
-pub const LEASE_SECONDS: i32 = 8;
+pub const LEASE_SECONDS: i32 = 7;
 
 /// Advisory lock buckets of a view (see the second argument of `pg_advisory_xact_lock(int4, int4)`); the first is
 /// `hashtext(role)` of the view.

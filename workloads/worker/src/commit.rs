@@ -25,6 +25,7 @@ pub async fn commit(session: &mut Session<'_>, prepared: Prepared) -> Result<(),
     let Some(prepared) = still_ours(session, &preparer, prepared) else { return Ok(()) };
     let mut parts = vec![prepared];
     while let Some(part) = parts.pop() {
+        session.turn();
         let part = match session.policy() {
             ErrorsPolicy::Stop if !part.rejected.is_empty() => stop(session, &preparer, part).await?,
             ErrorsPolicy::Stop | ErrorsPolicy::Skip | ErrorsPolicy::DeadLetter => part,

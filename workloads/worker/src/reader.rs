@@ -3,6 +3,10 @@
 //! It holds back by not polling: at most one epoch waits in the channel, one is being made, and one commits.
 
 mod assignment;
+mod message;
+mod reading;
+
+pub use message::{Assignment, Command, Event};
 
 use crate::{
     prepared::{Prepared, Preparer, Range},
@@ -14,6 +18,8 @@ use millrace_connectors::{
     kafka::{KafkaSource, Polled},
     postgres::Problem,
 };
+use rdkafka::error::KafkaResult;
+use reading::{Reading, Waiting};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -35,36 +41,6 @@ const TRUSTED_FOR: Duration = Duration::from_millis(100);
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A partition to be read, and what it must still be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
-    pub partition: i32,
-    pub owner: i64,
-    pub position: i64,
-    pub topic_id: String,
-    pub cluster_id: String,
-}
-
-#[derive(Debug)]
-pub enum Command {
-    Read(Vec<Assignment>),
-    Stop(Vec<i32>),
-    StopAll,
-    /// Positions for the consumer group of this name.
-    Mirror {
-        group: String,
-        positions: Vec<(i32, i64)>,
-    },
-}
-
-#[derive(Debug)]
-pub enum Event {
-    /// The topic is the right one, and its records come from now on.
-    Reading { partition: i32, owner: i64 },
-    /// The partition is not read.
-    Problem { partition: i32, owner: i64, problem: Problem },
-}
-
 /// What the reader and the loop both look at.
 pub struct Shared {
     /// Records in one epoch: fewer when commits are slow.
@@ -73,9 +49,15 @@ pub struct Shared {
     pub stable: Mutex<BTreeMap<i32, i64>>,
 }
 
+/// Makes a client whose consumer group has this name.
+pub type Connect = Box<dyn Fn(&str) -> KafkaResult<KafkaSource> + Send>;
+
 /// What the reader is made of.
 pub struct Reader {
     pub source: KafkaSource,
+    pub connect: Connect,
+    /// The consumer group of `source`.
+    pub group: String,
     pub preparer: Arc<Preparer>,
     pub topic: String,
     pub commands: Receiver<Command>,
@@ -92,19 +74,6 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.reader_ended.store(true, Ordering::Relaxed);
     }
-}
-
-struct Reading {
-    assignment: Assignment,
-    /// Where the epoch under construction begins.
-    from: i64,
-    /// Up to where it goes.
-    to: i64,
-}
-
-struct Waiting {
-    assignment: Assignment,
-    tries: u32,
 }
 
 struct Turning {
@@ -171,12 +140,38 @@ impl Turning {
                     self.stop(&partitions);
                     self.waiting.clear();
                 }
-                Command::Mirror { group, positions } => {
-                    if let Err(error) = self.reader.source.mirror(&group, &positions) {
-                        tracing::warn!(group, error, "positions not written to the consumer group");
+                Command::Group(group) => self.change_group(group),
+                Command::Mirror(positions) => {
+                    if let Err(error) = self.reader.source.mirror(&positions) {
+                        tracing::warn!(%error, "positions not written to the consumer group");
                     }
                 }
             }
+        }
+    }
+
+    /// A revision that went live shows its positions in another group, and a client has one group for its life.
+    fn change_group(&mut self, group: String) {
+        if group == self.reader.group {
+            return;
+        }
+        match (self.reader.connect)(&group) {
+            Ok(source) => {
+                let former = std::mem::replace(&mut self.reader.source, source);
+                // It says goodbye to brokers that may be away.
+                std::thread::spawn(move || drop(former));
+                self.reader.group = group;
+                let positions: Vec<(i32, i64)> =
+                    self.reading.iter().map(|(&partition, reading)| (partition, reading.to)).collect();
+                if !positions.is_empty()
+                    && let Err(error) = self.reader.source.assign(&positions)
+                {
+                    tracing::warn!(%error, "partitions not assigned at the new client");
+                    let assignments = self.reading.values().map(Reading::restart).collect();
+                    self.wait_for(assignments);
+                }
+            }
+            Err(error) => tracing::warn!(%error, group, "no client for the consumer group"),
         }
     }
 
@@ -387,16 +382,9 @@ impl Turning {
                     // Commands come through while an epoch waits for its turn. A partition that was stopped meanwhile
                     // has another owner from now on, and the loop leaves its part of the epoch out.
                     self.obey()?;
-                    std::thread::sleep(Duration::from_millis(1));
+                    std::thread::sleep(Duration::from_millis(2));
                 }
             }
         }
-    }
-}
-
-impl Reading {
-    /// What must be read again after everything read but not yet sent on was forgotten.
-    fn restart(&self) -> Assignment {
-        Assignment { position: self.from, ..self.assignment.clone() }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     commit::MOST_RECORDS,
     configuration::Configuration,
     prepared::{Prepared, Preparer},
-    reader::{Command, Event, Reader, Shared},
+    reader::{Command, Connect, Event, Reader, Shared},
     session::Session,
     telemetry::{health::Health, metrics::Metrics, server},
 };
@@ -168,9 +168,11 @@ fn start(
     let source = &plan.source;
     let headers = source.columns.iter().any(|column| matches!(column.origin, Origin::Header(_)));
     let group = consumer_group(&name.namespace, &name.view, Some(&name.revision));
-    let client = ClientName { client_id: &name.holder, group_id: &group };
-    let kafka_source = KafkaSource::new(kafka, &client, &source.topic, headers)
-        .context("the settings of the Kafka client are not valid")?;
+    let (connection, holder, topic) = (kafka.clone(), name.holder.clone(), source.topic.clone());
+    let connect: Connect = Box::new(move |group: &str| {
+        KafkaSource::new(&connection, &ClientName { client_id: &holder, group_id: group }, &topic, headers)
+    });
+    let kafka_source = connect(&group).context("the settings of the Kafka client are not valid")?;
     let preparer = Arc::new(Preparer::new(plan.clone())?);
     let shared =
         Arc::new(Shared { epoch_records: AtomicUsize::new(MOST_RECORDS / 4), stable: Mutex::new(BTreeMap::new()) });
@@ -179,6 +181,8 @@ fn start(
     let (events_of_reader, events) = mpsc::unbounded_channel();
     let reader = Reader {
         source: kafka_source,
+        connect,
+        group,
         preparer: preparer.clone(),
         topic: source.topic.clone(),
         commands: commands_of_reader,

@@ -21,7 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The same, while some lease is about to end without having been renewed.
+const LOOK_SOON: Duration = Duration::from_millis(200);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 const MIRROR_EVERY: Duration = Duration::from_secs(2);
 /// Finding nothing to drop costs a look at every deleted key.
@@ -37,6 +39,8 @@ pub struct Session<'w> {
     held: BTreeMap<i32, Task>,
     survey: Option<Survey>,
     live: bool,
+    /// The consumer group that positions are shown in.
+    group: Option<String>,
     /// What was last said about why nothing is done.
     idle: Option<String>,
     looked: Option<Instant>,
@@ -55,12 +59,18 @@ impl<'w> Session<'w> {
             held: BTreeMap::new(),
             survey: None,
             live: false,
+            group: None,
             idle: None,
             looked: None,
             beat: None,
             mirrored: now,
             pruned: now,
         }
+    }
+
+    /// Tells the watchdog that something goes on.
+    pub fn turn(&self) {
+        self.worker.health.turn();
     }
 
     pub fn store(&mut self) -> &mut Store {
@@ -163,16 +173,16 @@ impl<'w> Session<'w> {
 
     /// What is due by time: the lease, the share, the group's positions, old versions.
     pub async fn look(&mut self) -> Result<(), StoreError> {
-        if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+        let ending = self.survey.iter().flat_map(|survey| &survey.tasks).any(|task| task.ending);
+        let every = if ending { LOOK_SOON } else { LOOK_EVERY };
+        if self.looked.is_some_and(|at| at.elapsed() < every) {
             return Ok(());
         }
         self.looked = Some(Instant::now());
         self.renew().await?;
         let survey = self.store.survey().await?;
-        if self.live != survey.live {
-            self.live = survey.live;
-            self.held.values_mut().for_each(|task| task.mirrored = None);
-        }
+        self.live = survey.live;
+        self.show_in_group();
         self.share(&survey).await?;
         self.worker.health.claimed.store(true, Ordering::Relaxed);
         let standing = self.held.values().filter(|task| task.problem.is_some()).count();
@@ -325,9 +335,6 @@ impl<'w> Session<'w> {
             return;
         }
         self.mirrored = Instant::now();
-        let name = &self.worker.name;
-        let building = (!self.live).then_some(name.revision.as_str());
-        let group = consumer_group(&name.namespace, &name.view, building);
         let mut positions = Vec::new();
         for (&partition, task) in &mut self.held {
             if task.problem.is_none() && task.mirrored != Some(task.next_offset) {
@@ -336,7 +343,19 @@ impl<'w> Session<'w> {
             }
         }
         if !positions.is_empty() {
-            self.worker.tell(Command::Mirror { group, positions });
+            self.worker.tell(Command::Mirror(positions));
+        }
+    }
+
+    /// Chooses the consumer group: the stable one for the live revision, one of its own while it is built.
+    fn show_in_group(&mut self) {
+        let name = &self.worker.name;
+        let building = (!self.live).then_some(name.revision.as_str());
+        let group = consumer_group(&name.namespace, &name.view, building);
+        if self.group.as_ref() != Some(&group) {
+            self.group = Some(group.clone());
+            self.held.values_mut().for_each(|task| task.mirrored = None);
+            self.worker.tell(Command::Group(group));
         }
     }
 

@@ -54,6 +54,7 @@ mod tests {
                 },
                 owner: 1,
                 free: matches!(word, "-" | "old"),
+                ending: word == "old",
                 next_offset: 0,
                 problem: None,
                 records: 0,

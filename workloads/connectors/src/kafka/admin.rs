@@ -1,4 +1,7 @@
-//! Requests that rdkafka's safe interface has no call for: the topic's id, and a group's offsets.
+//! The one request that rdkafka's safe interface has no call for: the topic's id.
+//!
+//! A group's offsets are not set this way (`AlterConsumerGroupOffsets`): in librdkafka 2.12 a coordinator that goes away
+//! while such a request is under way ends the process by an assertion.
 
 use rdkafka_sys as sys;
 use std::{
@@ -89,49 +92,6 @@ impl Answers {
             let id = sys::rd_kafka_TopicDescription_topic_id(topic);
             Ok(Some(Description { topic_id: text(sys::rd_kafka_Uuid_base64str(id)), partitions }))
         }
-    }
-
-    /// Sends the positions of `group` on their way; the answer is looked at when the next are sent.
-    pub fn alter_offsets(&self, group: &str, partitions: &rdkafka::TopicPartitionList) -> Result<(), String> {
-        let name = CString::new(group).map_err(|_| format!("group {group:?} has a NUL in its name"))?;
-        let options = self
-            .options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, Duration::from_secs(5))?;
-        // SAFETY: the arguments live through the call, which copies them.
-        unsafe {
-            let mut request = sys::rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), partitions.ptr());
-            sys::rd_kafka_AlterConsumerGroupOffsets(self.client, &mut request, 1, options, self.queue.as_ptr());
-            sys::rd_kafka_AlterConsumerGroupOffsets_destroy(request);
-            sys::rd_kafka_AdminOptions_destroy(options);
-        }
-        Ok(())
-    }
-
-    /// The errors among the answers that have come.
-    pub fn errors(&self) -> Vec<String> {
-        let mut errors = Vec::new();
-        while let Some(answer) = self.poll(Duration::ZERO) {
-            // SAFETY: the event lives until `answer` is dropped.
-            unsafe {
-                if sys::rd_kafka_event_error(answer.0.as_ptr()) != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
-                {
-                    errors.push(text(sys::rd_kafka_event_error_string(answer.0.as_ptr())));
-                    continue;
-                }
-                let result = sys::rd_kafka_event_AlterConsumerGroupOffsets_result(answer.0.as_ptr());
-                if result.is_null() {
-                    continue;
-                }
-                let mut count = 0;
-                let groups = sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &mut count);
-                for index in 0..count {
-                    let error = sys::rd_kafka_group_result_error(*groups.add(index));
-                    if !error.is_null() {
-                        errors.push(text(sys::rd_kafka_error_string(error)));
-                    }
-                }
-            }
-        }
-        errors
     }
 
     fn options(

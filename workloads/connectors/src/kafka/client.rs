@@ -6,7 +6,7 @@ use rdkafka::{ClientConfig, ClientContext, config::RDKafkaLogLevel, consumer::Co
 /// How a client calls itself at the brokers.
 pub struct ClientName<'a> {
     pub client_id: &'a str,
-    /// Never joined: librdkafka wants one before it assigns.
+    /// Never joined, and never read: it shows the positions to Kafka's tools.
     pub group_id: &'a str,
 }
 

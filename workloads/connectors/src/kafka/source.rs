@@ -9,7 +9,7 @@ use crate::RawRecords;
 use millrace_contract::connection::KafkaConnection;
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, KafkaResult},
 };
 use rdkafka_sys as sys;
@@ -25,7 +25,6 @@ use std::{
 pub struct KafkaSource {
     // Dropped in this order: queues before the client they belong to.
     descriptions: Answers,
-    alterations: Answers,
     queue: ConsumerQueue,
     consumer: BaseConsumer<Log>,
     topic: String,
@@ -78,7 +77,6 @@ impl KafkaSource {
             .ok_or_else(|| KafkaError::ClientCreation("the client has no consumer queue".into()))?;
         Ok(KafkaSource {
             descriptions: Answers::new(client),
-            alterations: Answers::new(client),
             queue: ConsumerQueue(queue),
             consumer,
             topic: topic.to_owned(),
@@ -126,16 +124,14 @@ impl KafkaSource {
         self.stable.get(&partition).copied()
     }
 
-    /// Writes committed positions to a consumer group, for other tools to see. Never read back.
-    pub fn mirror(&self, group: &str, positions: &[(i32, i64)]) -> Result<(), String> {
-        let earlier = self.alterations.errors();
+    /// Writes committed positions to the client's consumer group, for other tools to see. Never read back, and not
+    /// waited for: what became of it is a line in the log.
+    pub fn mirror(&self, positions: &[(i32, i64)]) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for &(partition, offset) in positions {
-            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))
-                .map_err(|error| error.to_string())?;
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         }
-        self.alterations.alter_offsets(group, &list)?;
-        earlier.into_iter().next().map_or(Ok(()), Err)
+        self.consumer.commit(&list, CommitMode::Async)
     }
 
     /// Takes the next thing from the queue; a record is added to `records`.
@@ -166,6 +162,14 @@ impl KafkaSource {
                 sys::RD_KAFKA_EVENT_ERROR => failure(event),
                 sys::RD_KAFKA_EVENT_STATS => {
                     self.look_at_statistics(CStr::from_ptr(sys::rd_kafka_event_stats(event)).to_bytes());
+                    Polled::Other
+                }
+                sys::RD_KAFKA_EVENT_OFFSET_COMMIT => {
+                    let code = sys::rd_kafka_event_error(event);
+                    if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                        let error = c_text(sys::rd_kafka_event_error_string(event));
+                        tracing::info!(error, "positions not written to the consumer group");
+                    }
                     Polled::Other
                 }
                 sys::RD_KAFKA_EVENT_LOG => {

@@ -50,6 +50,8 @@ pub struct TaskRow {
     pub owner: i64,
     /// Whether its lease has run out.
     pub free: bool,
+    /// Whether it will have within 1.5 s: its holder has not renewed it for long.
+    pub ending: bool,
     pub next_offset: i64,
     pub problem: Option<String>,
     pub records: i64,
@@ -117,7 +119,8 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
     .fetch_one(&mut *connection)
     .await?;
     let tasks = sqlx::query(
-        "SELECT partition, holder, owner, lease_until < clock_timestamp(), next_offset, problem, records, dead_letters
+        "SELECT partition, holder, owner, lease_until < clock_timestamp(),
+                lease_until < clock_timestamp() + interval '1.5 seconds', next_offset, problem, records, dead_letters
          FROM millrace.progress WHERE namespace = $1 AND view = $2 AND revision = $3 ORDER BY topic, partition",
     )
     .bind(&name.namespace)
@@ -131,10 +134,11 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
             holder: row.try_get(1)?,
             owner: row.try_get(2)?,
             free: row.try_get(3)?,
-            next_offset: row.try_get(4)?,
-            problem: row.try_get(5)?,
-            records: row.try_get(6)?,
-            dead_letters: row.try_get(7)?,
+            ending: row.try_get(4)?,
+            next_offset: row.try_get(5)?,
+            problem: row.try_get(6)?,
+            records: row.try_get(7)?,
+            dead_letters: row.try_get(8)?,
         })
     };
     Ok(Survey {

@@ -13,7 +13,7 @@ use sqlx::{Connection, PgConnection};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A transaction that takes longer than this is given up, with its connection: nobody knows what became of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which revision of which view, and under which name this worker holds tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,7 +38,15 @@ impl Scene {
     }
 
     pub async fn in_database(database: OwnedDatabase, plan: fn(&str) -> Plan, partitions: i32) -> Scene {
-        let brokers = TemporaryKafka::shared().await;
+        Scene::on(TemporaryKafka::shared().await, database, plan, partitions).await
+    }
+
+    pub async fn on(
+        brokers: &TemporaryKafka,
+        database: OwnedDatabase,
+        plan: fn(&str) -> Plan,
+        partitions: i32,
+    ) -> Scene {
         let topic = brokers.topic("users", partitions).await;
         let kafka = brokers.bootstrap_servers();
         let identity = identity(&kafka, &topic).await;
