@@ -58,6 +58,7 @@ impl TestStage {
 /// or take the whole release away.
 const LONG: &[&str] = &[
     "b_faults::",
+    "d_change::workers_are_scaled",
     "e_bad_input::a_missing_topic",
     "e_bad_input::records_that_cannot_be_applied",
     "f_lifecycle::",

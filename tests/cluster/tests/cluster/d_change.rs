@@ -87,31 +87,43 @@ async fn a_grown_topic_is_noticed_and_old_keys_stay_right_also_after_a_replay() 
         events.contains("growing/6, growing/7") && events.contains("the higher timestamp wins"),
         "an event tells what growing means: {events}"
     );
+    view.delete()?;
+    topic::delete(topic).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_scaled_and_a_query_is_changed_under_readers() -> Result<()> {
+    let (topic, view) = ("changing", View::new("shop", "changing"));
+    view.delete()?;
+    topic::delete(topic).await?;
+    apply(&table_view("changing", topic, 6, GROUPED))?;
+    view.wait_ready(Duration::from_secs(120))?;
+    let producer = TestProducer::new()?;
 
     kubectl(&[
         "-n",
         "shop",
         "patch",
         "mv",
-        "growing",
+        "changing",
         "--type",
         "merge",
         "-p",
         r#"{"spec":{"workers":{"mode":"Fixed"}}}"#,
     ])?;
-    kubectl(&["-n", "shop", "scale", "mv/growing", "--replicas=3"])?;
+    kubectl(&["-n", "shop", "scale", "mv/changing", "--replicas=3"])?;
     eventually("three workers run", Duration::from_secs(90), || {
         let pods = view.pods()?;
         ensure!(pods.len() == 3, "found {pods:?}");
         Ok(())
     })?;
     send_round(&producer, topic, 6, 400)?;
-    equals_reference("growing", topic).await?;
+    equals_reference("changing", topic).await?;
 
     view.patch(&serde_json::json!({"spec": {"query": GROUPED.replace("max(amount) AS largest", "max(amount) AS largest, sum(amount) * 2 AS twice")}}).to_string())?;
     view.wait_ready(Duration::from_secs(180))?;
-    equals_reference("growing", topic).await?;
-    let wrong = database::psql("select count(*) from shop.growing where twice is distinct from total * 2")?;
+    equals_reference("changing", topic).await?;
+    let wrong = database::psql("select count(*) from shop.changing where twice is distinct from total * 2")?;
     ensure!(wrong.trim() == "0", "the added column is kept: {wrong}");
     view.delete()?;
     topic::delete(topic).await
