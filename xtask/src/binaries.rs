@@ -28,12 +28,17 @@ pub const BINARIES: [Binary; 3] = [
 /// Where an image finds the libraries, whatever folders the build machine keeps them in.
 const LIBRARIES: &str = "opt/millrace/lib";
 
-/// cargo as it was started for this program; what cargo told this program must not reach another build.
+/// cargo as it was started for this program. What cargo told this program about its own package must not reach another
+/// build: build scripts that look at it would run again, and everything above them would be compiled again.
 pub fn cargo() -> Invocation {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION", "LD_LIBRARY_PATH"]
-        .into_iter()
-        .fold(Invocation::new(cargo), Invocation::without_env)
+    let told = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|told| name.starts_with(told)) || name == "LD_LIBRARY_PATH"
+    };
+    std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| told(name))
+        .fold(Invocation::new(cargo), |cargo, name| cargo.without_env(&name))
 }
 
 /// Builds the programs and returns their paths in the order of `BINARIES`.
