@@ -92,3 +92,32 @@ pub fn run() -> Result<()> {
         Command::Test(options) => test::test(&checkout, &options),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::iter::once;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    #[test]
+    fn what_the_documentation_says_can_be_typed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let pages =
+            ["docs", "examples"].map(|folder| fs::read_dir(root.join(folder)).expect("a folder of the project"));
+        let pages: Vec<PathBuf> = pages.into_iter().flatten().flatten().map(|page| page.path()).collect();
+        let mut found = 0;
+        for page in pages.iter().chain([&root.join("README.md")]) {
+            let text = fs::read_to_string(page).expect("a page");
+            for typed in
+                text.split("cargo xtask ").skip(1).filter_map(|rest| rest.split(['\n', '`', '"', ')', '#']).next())
+            {
+                let parsed = CommandLine::try_parse_from(once("cargo xtask").chain(typed.split_whitespace()));
+                assert!(parsed.is_ok(), "{}: `cargo xtask {typed}` cannot be typed", page.display());
+                found += 1;
+            }
+        }
+        assert!(found > 8, "only {found} commands were found");
+    }
+}

@@ -12,6 +12,9 @@ use crate::invocation::begin_log;
 use crate::stage::Stage;
 use crate::test_results::TestResults;
 
+#[cfg(test)]
+mod page;
+
 pub const LIST: &str = "tests/sabotage.yaml";
 /// Says which fault is on; release builds do not know it.
 const SWITCH: &str = "MILLRACE_FAULT";
@@ -26,6 +29,8 @@ struct Faults {
 #[serde(deny_unknown_fields)]
 struct Fault {
     name: String,
+    /// What is wrong while the fault is on, as a sentence.
+    breaks: String,
     /// The integration test that notices, by the name of its file; absent for tests inside the crates.
     target: Option<String>,
     /// Parts of the names of the tests that notice.
@@ -56,7 +61,7 @@ pub fn run(checkout: &Checkout, all: bool, results: &mut TestResults) -> Result<
                 Err(reason) => {
                     results.failed += 1;
                     results.failures.push(format!("sabotage {}", fault.name));
-                    unnoticed.push(format!("{}: {reason}", fault.name));
+                    unnoticed.push(format!("{}: {reason} ({})", fault.name, fault.breaks));
                 }
             }
         }
@@ -140,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_fault_without_tests_is_refused() {
-        let error = parse("faults: [{name: sign, target: law, tests: []}]").unwrap_err();
+        let error = parse("faults: [{name: sign, breaks: Minus is plus., target: law, tests: []}]").unwrap_err();
         assert!(error.to_string().contains("sign names no test"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use super::{
     name::Revision,
     observed::{Kafka, RevisionRow, TargetState},
     plan::{Plan, Sight},
-    workers::{contains, deployment, replicas},
+    workers::{contains, deployment, keep_connections, replicas},
 };
 use millrace_contract::revision::RevisionState;
 
@@ -99,8 +99,13 @@ fn workers(plan: &mut Plan, sight: Sight<'_>, revision: &Revision, row: &Revisio
     }
     let name = desired.identity.name.deployment(revision);
     let replicas = replicas(desired, row);
-    let manifest = deployment(desired, revision, replicas, kafka, &catalog.address, &secret.password_digest);
-    let right = children.deployments.get(&name).is_some_and(|state| contains(&state.manifest, &manifest));
+    let mut manifest = deployment(desired, revision, replicas, kafka, &catalog.address, &secret.password_digest);
+    let there = children.deployments.get(&name);
+    // Nobody has got through to Kafka this way yet: workers that run are not started again to try it.
+    if let (None, Some(there)) = (sight.kafka(), there) {
+        keep_connections(&mut manifest, &there.manifest);
+    }
+    let right = there.is_some_and(|state| contains(&state.manifest, &manifest));
     if !right {
         plan.actions.push(Action::ApplyDeployment {
             name,

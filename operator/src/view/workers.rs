@@ -174,6 +174,14 @@ pub fn deployment(
     })
 }
 
+/// Leaves the pods of `manifest` on the connections that those of `found` were started with.
+pub fn keep_connections(manifest: &mut Value, found: &Value) {
+    let kept = &found["spec"]["template"]["metadata"]["annotations"][CONNECTIONS];
+    if kept.is_string() {
+        manifest["spec"]["template"]["metadata"]["annotations"][CONNECTIONS] = kept.clone();
+    }
+}
+
 /// What makes the API server delete a view's things with it.
 pub fn owner(desired: &Desired) -> Value {
     json!({
@@ -221,5 +229,18 @@ mod tests {
         assert!(!check(json!({"spec": {"env": [{"name": "A", "value": "2"}], "command": ["x"]}})));
         assert!(!check(json!({"spec": {"env": [{"name": "A", "value": "1"}], "command": ["x", "y"]}})));
         assert!(!check(json!({"spec": {"command": ["x"]}})));
+    }
+
+    #[test]
+    fn connections_are_kept_where_there_are_some() {
+        let with = |connections: &str| {
+            let metadata = json!({"annotations": {CONNECTIONS: connections}});
+            json!({"spec": {"template": {"metadata": metadata}}})
+        };
+        let mut manifest = with("new");
+        keep_connections(&mut manifest, &json!({"spec": {}}));
+        assert_eq!(manifest, with("new"));
+        keep_connections(&mut manifest, &with("old"));
+        assert_eq!(manifest, with("old"));
     }
 }

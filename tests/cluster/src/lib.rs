@@ -1,12 +1,15 @@
 //! What the cluster tests are made of: a person's commands, raw records, a reference that shares nothing with the
 //! product, and readers that watch.
 
+pub mod certificates;
 pub mod chaos;
 pub mod continuity;
 pub mod database;
+pub mod documentation;
 pub mod manifest;
 pub mod reader;
 pub mod reference;
+pub mod secured;
 pub mod shell;
 pub mod topic;
 pub mod users;

@@ -20,7 +20,14 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
 }
 
 pub fn run_with_input(program: &str, arguments: &[&str], input: &str) -> Result<String> {
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    // What cargo tells a test, a person's shell does not know; a build that looks at it would begin anew.
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "LD_LIBRARY_PATH" {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
         .args(arguments)
         .current_dir(project())
         .stdin(Stdio::piped())
@@ -41,9 +48,25 @@ pub fn kubectl(arguments: &[&str]) -> Result<String> {
     run("kubectl", &[&["--context", CONTEXT], arguments].concat())
 }
 
+/// Types a script, command by command until one fails. kubectl and helm mean the tests' cluster, whichever one the
+/// person works with otherwise.
+pub fn type_in(script: &str) -> Result<String> {
+    let script = format!(
+        "kubectl() {{ command kubectl --context {CONTEXT} \"$@\"; }}\n\
+         helm() {{ command helm --kube-context {CONTEXT} \"$@\"; }}\n\
+         {script}"
+    );
+    run("bash", &["-euo", "pipefail", "-c", &script])
+}
+
 /// `kubectl apply -f -` with the manifest as input.
 pub fn apply(manifest: &str) -> Result<String> {
     run_with_input("kubectl", &["--context", CONTEXT, "apply", "-f", "-"], manifest)
+}
+
+/// Whether the API server would take the manifest.
+pub fn apply_dry(manifest: &str) -> Result<String> {
+    run_with_input("kubectl", &["--context", CONTEXT, "apply", "--dry-run=server", "-f", "-"], manifest)
 }
 
 /// Tries until it succeeds or the time is up; then the last failure is the error.

@@ -3,20 +3,29 @@
 //! A step (`after_fence`) ends the process there, as kill −9 would, at its n-th pass. A sabotage (`no_owner_check`)
 //! breaks one rule of the protocol for as long as the process runs; the suite must notice each of them.
 
-/// The places inside an epoch at which a process can be ended.
+/// The places at which a process can be ended: in an epoch's transaction, in its order, and after a claim.
 pub const STEPS: &[&str] = &[
+    // The transaction has begun and done nothing.
     "after_begin",
+    // Positions are advanced and their rows locked.
     "after_fence",
+    // The advisory locks of shared state are held.
     "after_locks",
+    // Old rows and state are read.
     "after_fetch",
+    // Rows and state are written.
     "after_rows",
+    // Dead letters are written.
     "after_dead_letters",
+    // Everything is written, nothing is committed.
     "before_commit",
+    // Postgres has committed, and nobody else knows.
     "after_commit",
+    // Tasks are claimed, outside of a transaction of rows, and not yet read.
     "after_claim",
 ];
 
-/// The rules that can be broken.
+/// The rules that can be broken. tests/sabotage.yaml says which tests notice, and docs/faults.md shows both lists.
 pub const SABOTAGES: &[&str] = &[
     // The fence looks neither at the owner nor at the position.
     "no_owner_check",

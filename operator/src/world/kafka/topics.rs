@@ -21,7 +21,11 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 const PATIENCE: Duration = Duration::from_secs(6);
 
@@ -29,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(6);
 pub struct Admin {
     client: AdminClient<DefaultClientContext>,
     servers: String,
+    /// The gravest complaint of the client since Kafka last answered: it repeats itself once in half a minute only.
+    complaint: Mutex<Option<Refused>>,
 }
 
 /// Changes whenever anything of the connection changes.
@@ -75,7 +81,7 @@ impl Admin {
                 format!("the connection to Kafka is not valid: {error}; correct it in its Secret or in the operator's configuration"),
             )
         })?;
-        Ok(Admin { client, servers: bootstrap_servers.clone() })
+        Ok(Admin { client, servers: bootstrap_servers.clone(), complaint: Mutex::default() })
     }
 
     fn native(&self) -> Client {
@@ -111,7 +117,6 @@ impl Admin {
 
     fn look(&self, names: &[String]) -> Result<Kafka, Trouble> {
         let native = self.native();
-        native.drain();
         let explain = |refused: Refused| self.trouble("described", refused);
         let cluster_id = self.client.inner().fetch_cluster_id(PATIENCE).ok_or_else(|| {
             explain(Refused {
@@ -156,8 +161,28 @@ impl Admin {
                 (_, Some(Known::Absent | Known::Unknown(_)) | None) => {}
             }
         }
-        native.drain();
+        self.forget_complaint();
         Ok(Kafka { cluster_id, by_topic })
+    }
+
+    fn kept_complaint(&self) -> MutexGuard<'_, Option<Refused>> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the client itself says is wrong.
+    fn complaint(&self) -> Option<Refused> {
+        let mut kept = self.kept_complaint();
+        for error in self.native().drain() {
+            if kept.as_ref().is_none_or(|before| gravity(error.code) >= gravity(before.code)) {
+                *kept = Some(error);
+            }
+        }
+        kept.clone()
+    }
+
+    fn forget_complaint(&self) {
+        self.native().drain();
+        *self.kept_complaint() = None;
     }
 
     /// The settings named in `wanted`, as they are.
@@ -240,10 +265,12 @@ impl Admin {
 
     /// What a refusal means for the view, with what the client itself had to say.
     fn trouble(&self, what: &str, refused: Refused) -> Trouble {
-        let said = self.native().drain();
-        let login = said.iter().rev().find(|error| error.code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTHENTICATION);
+        use RDKafkaRespErr as E;
+        let complaint = self.complaint();
         let servers = &self.servers;
-        if let Some(error) = login {
+        if let Some(error) = &complaint
+            && error.code == E::RD_KAFKA_RESP_ERR__AUTHENTICATION
+        {
             return Trouble::sources(
                 Reason::KafkaAuthenticationFailed,
                 format!(
@@ -253,7 +280,6 @@ impl Admin {
                 ),
             );
         }
-        use RDKafkaRespErr as E;
         match refused.code {
             E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED | E::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED => {
                 Trouble::sources(
@@ -276,13 +302,30 @@ impl Admin {
                 ),
             ),
             _ => {
-                let more = said.last().map(|error| format!(" ({})", error.message)).unwrap_or_default();
+                let more = match complaint {
+                    Some(error) if error.code == E::RD_KAFKA_RESP_ERR__SSL => format!(
+                        " ({}); correct bootstrap-servers, security-protocol or ca.crt in the connection's Secret",
+                        error.message
+                    ),
+                    Some(error) => format!(" ({})", error.message),
+                    None => String::new(),
+                };
                 Trouble::sources(
                     Reason::KafkaUnreachable,
                     format!("Kafka at {servers} could not be asked to have {what}: {}{more}", refused.message),
                 )
             }
         }
+    }
+}
+
+/// Which of two complaints says more: a refused login, then a refused certificate; that all brokers are down is the least.
+fn gravity(code: RDKafkaRespErr) -> u8 {
+    match code {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTHENTICATION => 3,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__SSL => 2,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN => 0,
+        _ => 1,
     }
 }
 

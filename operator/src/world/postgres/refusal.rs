@@ -2,7 +2,7 @@
 
 use crate::view::trouble::Trouble;
 use millrace_crds::Reason;
-use std::error::Error;
+use std::{error::Error, io::ErrorKind};
 
 #[derive(Debug)]
 pub enum Refusal {
@@ -13,8 +13,7 @@ pub enum Refusal {
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Refusal {
         let sqlx::Error::Database(database) = &error else {
-            let sentence = format!("Postgres does not answer: {}", chain(&error));
-            return Refusal::Trouble(Trouble::sink(Reason::PostgresUnreachable, sentence));
+            return Refusal::Trouble(Trouble::sink(Reason::PostgresUnreachable, silence(&error)));
         };
         let said = database.message();
         let trouble = |reason, sentence| Refusal::Trouble(Trouble::sink(reason, sentence));
@@ -51,6 +50,22 @@ impl From<sqlx::Error> for Refusal {
             }
             code => trouble(Reason::Unknown, format!("Postgres refused a statement: {said} (SQLSTATE {code})")),
         }
+    }
+}
+
+/// Why there is no conversation with Postgres.
+fn silence(error: &sqlx::Error) -> String {
+    let said = chain(error);
+    // What rustls refuses, such as a certificate, comes as invalid data.
+    let refused_by_tls = match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::InvalidData,
+        _ => false,
+    };
+    if refused_by_tls {
+        format!("no TLS with Postgres: {said}; correct host, sslmode or ca.crt in the connection's Secret")
+    } else {
+        format!("Postgres does not answer: {said}")
     }
 }
 

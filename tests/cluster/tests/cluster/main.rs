@@ -8,3 +8,5 @@ mod d_change;
 mod e_bad_input;
 mod f_lifecycle;
 mod g_helm;
+mod h_secured;
+mod i_documentation;
