@@ -19,10 +19,12 @@ pub struct Binary {
     pub image: &'static str,
 }
 
+pub const DEMO_USERS: Binary = Binary { name: "millrace-demo-users", image: "demo-users" };
+
 pub const BINARIES: [Binary; 3] = [
     Binary { name: "millrace-operator", image: "operator" },
     Binary { name: "millrace-worker", image: "worker" },
-    Binary { name: "millrace-demo-users", image: "demo-users" },
+    DEMO_USERS,
 ];
 
 /// Where an image finds the libraries, whatever folders the build machine keeps them in.
@@ -41,26 +43,28 @@ pub fn cargo() -> Invocation {
         .fold(Invocation::new(cargo), |cargo, name| cargo.without_env(&name))
 }
 
-/// Builds the programs and returns their paths in the order of `BINARIES`.
-pub fn build(checkout: &Checkout) -> Result<Vec<PathBuf>> {
+/// Builds programs and returns their paths, in the order in which they were asked for.
+pub fn build(checkout: &Checkout, wanted: &[Binary]) -> Result<Vec<PathBuf>> {
     let mend = "the log has the compiler's words; a missing system library is named there too";
     Stage::run(checkout, "cargo build", mend, |stage| {
         packages::install(stage, &packages::missing(packages::FOR_THE_BUILD))?;
-        stage.say("compiling operator, worker and demo (minutes from an empty cache)");
-        // The whole workspace, as for the tests: choosing packages would choose other features of their dependencies,
-        // and compile those twice.
+        let names = wanted.iter().map(|binary| binary.name).collect::<Vec<_>>().join(" ");
+        stage.say(&format!("compiling {names} (minutes from an empty cache)"));
+        // Out of the whole workspace, as for the tests: choosing packages would choose other features of their
+        // dependencies, and compile those twice.
         let messages = cargo()
             .directory(checkout.root())
-            .args(["build", "--workspace", "--bins", "--message-format=json-render-diagnostics"])
+            .args(["build", "--workspace", "--message-format=json-render-diagnostics"])
+            .args(wanted.iter().flat_map(|binary| ["--bin", binary.name]))
             .output_logging_errors(stage.log())?;
-        let paths = BINARIES
+        let paths = wanted
             .iter()
             .map(|binary| {
                 executable(&messages, binary.name)
                     .with_context(|| format!("cargo built no program called {}", binary.name))
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok((paths, BINARIES.map(|binary| binary.name).join(" ")))
+        Ok((paths, names))
     })
 }
 

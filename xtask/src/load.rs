@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use anyhow::{Context, Result};
 
-use crate::binaries::{self, BINARIES};
+use crate::binaries::{self, DEMO_USERS};
 use crate::checkout::Checkout;
 use crate::host;
 use crate::invocation::Invocation;
@@ -13,12 +13,8 @@ use crate::programs::Programs;
 
 pub fn load(checkout: &Checkout, programs: &Programs, users: NonZeroU64, rate: Option<NonZeroU64>) -> Result<()> {
     let postgres = postgres::uri_on_host(programs)?;
-    let built = binaries::build(checkout)?;
-    let loader = BINARIES
-        .iter()
-        .zip(&built)
-        .find_map(|(binary, path)| (binary.image == "demo-users").then_some(path))
-        .context("the demo users service is no longer among the programs that are built")?;
+    let built = binaries::build(checkout, &[DEMO_USERS])?;
+    let loader = built.first().context("one program was asked for")?;
     let mut run = Invocation::new(loader).args([
         "load",
         "--users",

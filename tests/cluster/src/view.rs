@@ -78,8 +78,18 @@ impl View {
         Ok(list.split_whitespace().map(str::to_owned).collect())
     }
 
-    /// Deletes the resource and waits until it is gone.
+    /// Deletes the resource and waits until it is gone; its table stays or goes as its deletionPolicy says.
     pub fn delete(&self) -> Result<()> {
         kubectl(&["-n", &self.namespace, "delete", "mv", &self.name, "--ignore-not-found", "--timeout=120s"]).map(drop)
+    }
+
+    /// Deletes the resource with its table, so that a later test may use the name. No resource is no error.
+    pub fn delete_with_its_table(&self) -> Result<()> {
+        let found = kubectl(&["-n", &self.namespace, "get", "mv", &self.name, "--ignore-not-found", "-o", "name"])?;
+        if found.trim().is_empty() {
+            return Ok(());
+        }
+        self.patch(r#"{"spec":{"deletionPolicy":"Delete"}}"#)?;
+        self.delete()
     }
 }

@@ -47,7 +47,7 @@ async fn equals_reference(table: &str, topic: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grown_topic_is_noticed_and_old_keys_stay_right_also_after_a_replay() -> Result<()> {
     let (topic, view) = ("growing", View::new("shop", "growing"));
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete(topic).await?;
     apply(&table_view("growing", topic, 6, GROUPED))?;
     view.wait_ready(Duration::from_secs(120))?;
@@ -87,14 +87,14 @@ async fn a_grown_topic_is_noticed_and_old_keys_stay_right_also_after_a_replay() 
         events.contains("growing/6, growing/7") && events.contains("the higher timestamp wins"),
         "an event tells what growing means: {events}"
     );
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete(topic).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_are_scaled_and_a_query_is_changed_under_readers() -> Result<()> {
     let (topic, view) = ("changing", View::new("shop", "changing"));
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete(topic).await?;
     apply(&table_view("changing", topic, 6, GROUPED))?;
     view.wait_ready(Duration::from_secs(120))?;
@@ -125,6 +125,6 @@ async fn workers_are_scaled_and_a_query_is_changed_under_readers() -> Result<()>
     equals_reference("changing", topic).await?;
     let wrong = database::psql("select count(*) from shop.changing where twice is distinct from total * 2")?;
     ensure!(wrong.trim() == "0", "the added column is kept: {wrong}");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete(topic).await
 }

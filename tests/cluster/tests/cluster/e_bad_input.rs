@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_query_says_where_and_what_and_the_live_revision_stays() -> Result<()> {
     let view = View::new("shop", "mended");
-    view.delete()?;
+    view.delete_with_its_table()?;
     apply(&table_view("mended", "mended", 3, "SELECT id, amaunt FROM items"))?;
     let message = view.wait_condition("QueryValid", "False", "InvalidQuery", MINUTE)?;
     ensure!(message.contains("line 1, column 12") && message.contains("amaunt"), "found {message}");
@@ -28,14 +28,14 @@ async fn a_bad_query_says_where_and_what_and_the_live_revision_stays() -> Result
     apply(&table_view("mended", "mended", 3, "SELECT id, amount FROM items JOIN items AS b USING (id)"))?;
     view.wait_condition("QueryValid", "False", "InvalidQuery", MINUTE)?;
     ensure!(view.live_revision()? == live && view.condition("Available")?.0 == "True", "readers are served");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("mended").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_cannot_be_applied_are_dead_letters_and_the_others_go_on() -> Result<()> {
     let view = View::new("shop", "dirty");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("dirty").await?;
     apply(&table_view("dirty", "dirty", 2, "SELECT id, team, 1000 / amount AS share FROM items"))?;
     view.wait_ready(Duration::from_secs(120))?;
@@ -70,14 +70,14 @@ async fn records_that_cannot_be_applied_are_dead_letters_and_the_others_go_on() 
     })?;
     let zero = database::psql("select detail from millrace.dead_letter where view = 'dirty' and key = 'zero'")?;
     ensure!(zero.contains("division by zero"), "found {zero}");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("dirty").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_topic_is_named_and_heals_and_a_recreated_one_stops_the_view() -> Result<()> {
     let view = View::new("shop", "late");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("late-events").await?;
     let manifest = table_view("late", "late-events", 3, "SELECT id, amount FROM items");
     let without = manifest.lines().filter(|line| !line.contains("ensureTopic")).collect::<Vec<_>>().join("\n");
@@ -101,14 +101,14 @@ async fn a_missing_topic_is_named_and_heals_and_a_recreated_one_stops_the_view()
     view.patch(r#"{"spec":{"replay":{"id":"new-topic","from":{"earliest":{}}}}}"#)?;
     view.wait_ready(Duration::from_secs(180))?;
     ensure!(database::psql("select count(*) from shop.late")?.trim() == "0", "the new topic is empty");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("late-events").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_down_stops_nothing() -> Result<()> {
     let view = View::new("shop", "steady");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("steady").await?;
     apply(&table_view("steady", "steady", 6, "SELECT id, amount FROM items"))?;
     view.wait_ready(Duration::from_secs(120))?;
@@ -126,6 +126,6 @@ async fn a_broker_down_stops_nothing() -> Result<()> {
         Ok(())
     })?;
     kubectl(&["-n", "millrace-system", "wait", "--for=condition=Ready", "pod/kafka-2", "--timeout=120s"])?;
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("steady").await
 }

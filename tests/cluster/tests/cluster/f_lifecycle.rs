@@ -19,7 +19,7 @@ fn count(table: &str) -> Result<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_view_is_retained_and_adopted_and_delete_leaves_nothing() -> Result<()> {
     let view = View::new("shop", "kept");
-    view.delete()?;
+    view.delete_with_its_table()?;
     topic::delete("kept").await?;
     let manifest = table_view("kept", "kept", 3, "SELECT id, team, amount FROM items");
     apply(&manifest)?;
