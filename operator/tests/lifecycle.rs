@@ -114,15 +114,25 @@ async fn a_grown_topic_is_noticed(stage: &Stage, topic: &str) {
     stage.patch("user-view", json!({"spec": {"sources": sources}})).await;
     wait_for(stage, "SELECT count(*) || '/' || count(*) FILTER (WHERE shared) FROM millrace.progress", "5/5").await;
     let grown = live(&stage.ready("user-view").await);
-    let deployment = stage.deployment(&format!("user-view-{grown}")).await.expect("the workers");
-    assert_eq!(deployment.spec.expect("a spec").replicas, Some(5));
+    workers_are(stage, &format!("user-view-{grown}"), 5).await;
+}
+
+async fn workers_are(stage: &Stage, deployment: &str, wanted: i32) {
+    let mut found = None;
+    for _ in 0..100 {
+        found = stage.deployment(deployment).await.and_then(|deployment| deployment.spec?.replicas);
+        if found == Some(wanted) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{deployment} has {found:?} replicas, expected {wanted}");
 }
 
 async fn suspended_workers_are_none(stage: &Stage, revision: &str) {
     stage.patch("user-view", json!({"spec": {"suspend": true}})).await;
     stage.reason("user-view", ConditionType::Ready, "Suspended").await;
-    let deployment = stage.deployment(&format!("user-view-{revision}")).await.expect("the workers");
-    assert_eq!(deployment.spec.expect("a spec").replicas, Some(0));
+    workers_are(stage, &format!("user-view-{revision}"), 0).await;
     stage.patch("user-view", json!({"spec": {"suspend": false}})).await;
     stage.ready("user-view").await;
 }

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
+use crate::cargo;
 use crate::checkout::Checkout;
 use crate::invocation::Invocation;
 use crate::packages;
@@ -30,19 +30,6 @@ pub const BINARIES: [Binary; 3] = [
 /// Where an image finds the libraries, whatever folders the build machine keeps them in.
 const LIBRARIES: &str = "opt/millrace/lib";
 
-/// cargo as it was started for this program. What cargo told this program about its own package must not reach another
-/// build: build scripts that look at it would run again, and everything above them would be compiled again.
-pub fn cargo() -> Invocation {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let told = |name: &str| {
-        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|told| name.starts_with(told)) || name == "LD_LIBRARY_PATH"
-    };
-    std::env::vars_os()
-        .filter_map(|(name, _)| name.into_string().ok())
-        .filter(|name| told(name))
-        .fold(Invocation::new(cargo), |cargo, name| cargo.without_env(&name))
-}
-
 /// Builds programs and returns their paths, in the order in which they were asked for.
 pub fn build(checkout: &Checkout, wanted: &[Binary]) -> Result<Vec<PathBuf>> {
     let mend = "the log has the compiler's words; a missing system library is named there too";
@@ -50,34 +37,18 @@ pub fn build(checkout: &Checkout, wanted: &[Binary]) -> Result<Vec<PathBuf>> {
         packages::install(stage, &packages::missing(packages::FOR_THE_BUILD))?;
         let names = wanted.iter().map(|binary| binary.name).collect::<Vec<_>>().join(" ");
         stage.say(&format!("compiling {names} (minutes from an empty cache)"));
-        // Out of the whole workspace, as for the tests: choosing packages would choose other features of their
-        // dependencies, and compile those twice.
-        let messages = cargo()
-            .directory(checkout.root())
-            .args(["build", "--workspace", "--message-format=json-render-diagnostics"])
-            .args(wanted.iter().flat_map(|binary| ["--bin", binary.name]))
-            .output_logging_errors(stage.log())?;
+        let built = cargo::build(checkout, stage, "build", wanted.iter().flat_map(|binary| ["--bin", binary.name]))?;
         let paths = wanted
             .iter()
             .map(|binary| {
-                executable(&messages, binary.name)
+                let program = built.iter().find(|program| program.name == binary.name);
+                program
+                    .map(|program| program.path.clone())
                     .with_context(|| format!("cargo built no program called {}", binary.name))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok((paths, names))
     })
-}
-
-#[derive(Deserialize)]
-struct CargoMessage {
-    executable: Option<PathBuf>,
-}
-
-fn executable(messages: &str, name: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<CargoMessage>(line).ok()?.executable)
-        .find(|path| path.file_name().is_some_and(|file| file == name))
 }
 
 /// Fills images/<image>/stage with the program, its loader and its libraries: the image needs nothing else of any
@@ -165,13 +136,5 @@ mod tests {
     fn a_library_that_is_not_installed_is_named() {
         let error = Closure::parse("\tlibsasl2.so.2 => not found\n\t/lib64/ld-linux-x86-64.so.2 (0x1)\n").unwrap_err();
         assert!(error.to_string().contains("libsasl2.so.2"), "{error}");
-    }
-
-    #[test]
-    fn the_executable_of_a_package_is_found_among_cargos_messages() {
-        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
-                        {\"reason\":\"compiler-artifact\",\"executable\":\"/t/debug/millrace-worker\"}\n";
-        assert_eq!(executable(messages, "millrace-worker"), Some("/t/debug/millrace-worker".into()));
-        assert_eq!(executable(messages, "millrace"), None);
     }
 }

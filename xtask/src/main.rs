@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command line program talks to a person")]
 
 mod binaries;
+mod cargo;
 mod checkout;
 mod cluster;
 mod command_line;
@@ -23,6 +24,7 @@ mod sabotage;
 mod stage;
 mod status;
 mod test;
+mod test_programs;
 mod test_results;
 mod up;
 mod versions;

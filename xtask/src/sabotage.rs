@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::binaries::cargo;
+use crate::cargo::cargo;
 use crate::checkout::Checkout;
 use crate::invocation::begin_log;
 use crate::stage::Stage;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::binaries::cargo;
+use crate::cargo::cargo;
 use crate::checkout::Checkout;
 use crate::invocation::Invocation;
 use crate::packages;
@@ -14,6 +14,7 @@ use crate::programs::Programs;
 use crate::recipe::Recipe;
 use crate::sabotage;
 use crate::stage::Stage;
+use crate::test_programs;
 use crate::test_results::TestResults;
 use crate::up;
 
@@ -25,7 +26,7 @@ pub struct TestOptions {
     /// Leaves this stage out; may be given several times.
     #[arg(long, value_name = "STAGE")]
     skip: Vec<TestStage>,
-    /// The long form of the cluster tests: more rounds of everything random.
+    /// The long form: more random histories, and a million keys through one worker.
     #[arg(long)]
     soak: bool,
     /// Every named fault of tests/sabotage.yaml, not only those that each run tries.
@@ -53,17 +54,6 @@ impl TestStage {
     /// The API server's programs may come out of the cluster's nodes: `up` goes before `unit`.
     const ALL: [Self; 6] = [Self::Format, Self::Lints, Self::Up, Self::Unit, Self::Cluster, Self::Sabotage];
 }
-
-/// Cluster tests that only the long form runs: they stop a node and Postgres under a full load, delete topics and views,
-/// or take the whole release away.
-const LONG: &[&str] = &[
-    "b_faults::",
-    "d_change::workers_are_scaled",
-    "e_bad_input::a_missing_topic",
-    "e_bad_input::records_that_cannot_be_applied",
-    "f_lifecycle::",
-    "g_helm::",
-];
 
 impl TestOptions {
     fn stages(&self) -> Vec<TestStage> {
@@ -136,14 +126,11 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
             Ok(())
         }
         TestStage::Up => up::up(checkout),
-        TestStage::Unit => {
-            let run = cargo().args(["test", "--workspace", "--no-fail-fast"]);
-            tests(checkout, "unit tests", run, results, |_, _| {})
-        }
+        TestStage::Unit => test_programs::run(checkout, options.soak, results),
         TestStage::Cluster => {
             let programs = Programs::at_hand(&Recipe::read(checkout)?)?;
-            // By its name in the whole workspace, not by package: see `binaries::build`.
-            let mut run = cargo().env("PATH", programs.search_path()).args([
+            // By its name in the whole workspace, not by package: see `cargo::build`.
+            let run = cargo().env("PATH", programs.search_path()).args([
                 "test",
                 "--workspace",
                 "--test",
@@ -151,20 +138,11 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
                 "--",
                 "--test-threads=1",
             ]);
-            run = if options.soak {
-                run.env("MILLRACE_SOAK", "1")
-            } else {
-                run.args(LONG.iter().flat_map(|module| ["--skip", module]))
-            };
             tests(checkout, "cluster tests", run, results, |stage, line| {
                 if line.starts_with("test ") && line.contains(" ... ") {
                     stage.say(line);
                 }
             })
-        }
-        TestStage::Sabotage if !options.sabotage && !checkout.path(sabotage::LIST).exists() => {
-            println!("           sabotage: {} is not there, no fault is tried", sabotage::LIST);
-            Ok(())
         }
         TestStage::Sabotage => sabotage::run(checkout, options.sabotage, results),
     }
