@@ -156,6 +156,10 @@ fn expression(function: &Function, row: &TextRow) -> String {
         })
         .collect();
     match function.sql {
+        // There the path is an array; a query's literal becomes one.
+        Sql::Operator(operator @ ("#>" | "#>>")) => {
+            format!("({}) {operator} ({}::text[])", arguments[0], arguments[1])
+        }
         Sql::Operator(operator) => format!("({}) {operator} ({})", arguments[0], arguments[1]),
         Sql::Prefix(operator) => format!("{operator} ({})", arguments[0]),
         Sql::Function("boolout") => format!("textin(boolout({}))", arguments[0]),
