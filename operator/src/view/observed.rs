@@ -80,9 +80,9 @@ pub struct Catalog {
     pub target: TargetState,
     /// Columns (name and type name) of the relation that readers query; empty while there is none.
     pub target_columns: Vec<(String, String)>,
-    /// The readers that may select from the target.
+    /// The readers asked for that may select from the target.
     pub granted_readers: BTreeSet<String>,
-    /// Readers that are no roles.
+    /// The readers asked for that are no roles.
     pub missing_readers: BTreeSet<String>,
     pub view: Option<ViewRow>,
 }
@@ -121,6 +121,8 @@ pub struct ViewRow {
     pub old_snapshots: bool,
     /// Digest of the password that the view's role has.
     pub password_digest: Option<String>,
+    /// The roles that were let read the target because the resource asked for it.
+    pub readers: BTreeSet<String>,
     /// Workers hold leases or renew their rows now.
     pub workers_alive: bool,
     pub replays: Vec<AcceptedReplay>,

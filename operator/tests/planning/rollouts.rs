@@ -126,6 +126,24 @@ fn a_rollout_that_is_late_is_abandoned_and_the_live_revision_stays() {
 }
 
 #[test]
+fn readers_are_let_in_and_put_out_as_the_resource_says() {
+    steady().ask("spec: {target: {readers: [reports]}}").check(&expect![[r#"
+        A Steady
+        - grant shop.user_view to reports
+        - revoke shop.user_view from dashboards
+    "#]]);
+    steady().ask("spec: {target: {readers: null}}").check(&expect![[r#"
+        A Steady
+        - revoke shop.user_view from dashboards
+    "#]]);
+    // Let in by somebody else: it is made ours, so that it can be taken back.
+    steady().with(|seen| view(seen).readers.clear()).check(&expect![[r#"
+        A Steady
+        - grant shop.user_view to dashboards
+    "#]]);
+}
+
+#[test]
 fn suspending_stops_the_workers_and_nothing_else() {
     steady().ask("spec: {suspend: true}").check(&expect![[r#"
         A Steady

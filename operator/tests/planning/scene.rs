@@ -109,6 +109,7 @@ pub fn prepared() -> Scene {
             shown: Shown::Nothing,
             old_snapshots: false,
             password_digest: Some(PASSWORD.into()),
+            readers: BTreeSet::new(),
             workers_alive: false,
             replays: Vec::new(),
             revisions: BTreeMap::new(),
@@ -137,6 +138,7 @@ pub fn steady() -> Scene {
     catalog.target = TargetState::Ours;
     catalog.granted_readers.insert("dashboards".into());
     let view = catalog.view.as_mut().expect("prepared");
+    view.readers.insert("dashboards".into());
     (view.live, view.shown) = (Some(first.clone()), Shown::Plain(first.clone()));
     catalog.target_columns = columns(view.revisions[&first].plan.as_ref().expect("compiled here"));
     scene

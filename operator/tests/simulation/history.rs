@@ -16,7 +16,7 @@ use millrace_operator::{
     },
     world::{Performed, Report, World},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 const STEPS: usize = 120;
 /// Rounds within which a world without faults becomes steady.
@@ -172,7 +172,7 @@ impl<'a> History<'a> {
                     if word.is_multiple_of(3) { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
                 self.desired.deletion = Some(Deletion { blocked_since: None });
             }
-            12 => self.desired.readers = vec![["dashboards", "nobody"][word % 2].into()],
+            12 => self.desired.readers = vec![["dashboards", "reports", "nobody"][word % 3].into()],
             13 => self.desired.replay = None,
             _ => {}
         }
@@ -236,6 +236,7 @@ impl<'a> History<'a> {
             assert_eq!(view.live.as_ref(), Some(&wanted), "{}", context());
             assert_eq!(view.shown, Shown::Plain(wanted), "{}", context());
             assert_eq!(last.troubles, [], "{}", context());
+            assert_eq!(state.postgres.granted, BTreeSet::from(["dashboards".to_owned()]), "{}", context());
             if pass != "once" {
                 assert_eq!(view.revisions.len(), 1, "{}", context());
                 let kept = state.cluster.deployments.values().filter(|deployment| !deployment.deleting).count();

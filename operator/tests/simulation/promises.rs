@@ -154,6 +154,7 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         | Action::FenceLive { .. }
         | Action::UnfenceLive { .. }
         | Action::GrantReaders { .. }
+        | Action::RevokeReaders { .. }
         | Action::Abandon { .. }
         | Action::DropRevision { .. }
         | Action::ReleaseView

@@ -61,8 +61,10 @@ async fn look(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Re
 }
 
 async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<ViewRow>, Refusal> {
+    // As JSON: a catalog that is still to be migrated has no such column.
     let row = sqlx::query(
         "SELECT uid, target_schema, target_name, live_revision, replay_count, shown, password_digest,
+                ARRAY(SELECT jsonb_array_elements_text(to_jsonb(v) -> 'readers')) AS readers,
                 EXISTS (SELECT FROM millrace.worker w
                         WHERE w.namespace = v.namespace AND w.view = v.name AND w.seen_until > now()) AS workers_alive
          FROM millrace.view v WHERE namespace = $1 AND name = $2",
@@ -88,6 +90,7 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         .fetch_optional(&mut *connection)
         .await?;
     let live: Option<String> = row.try_get("live_revision")?;
+    let readers: Vec<String> = row.try_get("readers")?;
     Ok(Some(ViewRow {
         uid: row.try_get("uid")?,
         target: Target { schema: row.try_get("target_schema")?, name: row.try_get("target_name")? },
@@ -96,6 +99,7 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         shown,
         old_snapshots: old_snapshots.unwrap_or(false),
         password_digest: row.try_get("password_digest")?,
+        readers: readers.into_iter().collect(),
         workers_alive: row.try_get("workers_alive")?,
         replays: replays(connection, name).await?,
         revisions: revisions(connection, name).await?,
