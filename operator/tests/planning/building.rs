@@ -1,7 +1,11 @@
 //! The first revision of a view: what it needs, how it is built and shown.
 
-use crate::scene::{END, TOPIC, building, catalog, children, kafka, nothing, prepared, steady, topic, view};
+use crate::scene::{
+    END, MINUTE, OTHER_QUERY, REPLAY, TOPIC, building, catalog, children, kafka, kafka_is_gone, nothing, only,
+    prepared, steady, topic, view,
+};
 use expect_test::expect;
+use millrace_contract::revision::RevisionState;
 use millrace_operator::view::{
     known::Known,
     observed::{Offsets, TargetState},
@@ -70,6 +74,51 @@ fn a_build_says_how_far_it_is() {
     building().check(&expect![[r#"
         A Building
         waits for workers: revision A is 100000 records behind the ends of the topics
+    "#]]);
+}
+
+#[test]
+fn a_late_first_build_is_abandoned_until_a_replay_or_another_spec_is_asked_for() {
+    building().later(121 * MINUTE).check(&expect![[r#"
+        A Building
+        - abandon A: RolloutTimedOut
+    "#]]);
+    let abandoned = || {
+        building().later(121 * MINUTE).with(|seen| {
+            (only(seen).state, only(seen).reason) =
+                (RevisionState::Abandoned, Some("RolloutTimedOut: it was late; ask for a replay".into()));
+        })
+    };
+    abandoned().check(&expect![[r#"
+        A Building
+        - delete deployment user-view-A
+        ! RolloutTimedOut: revision A was abandoned: it was late; ask for a replay
+    "#]]);
+    abandoned().ask(REPLAY).check(&expect![[r#"
+        B Building
+        - create revision B replays 0->1 for replay again user-events/0@0 user-events/1@0
+        - delete deployment user-view-A
+        - drop revision A
+    "#]]);
+    abandoned().ask(OTHER_QUERY).check(&expect![[r#"
+        B Building
+        - create revision B replays 0->0 user-events/0@0 user-events/1@0
+        - delete deployment user-view-A
+        - drop revision A
+    "#]]);
+}
+
+#[test]
+fn a_first_build_that_is_done_or_that_nobody_can_judge_is_not_late() {
+    prepared().begun(END).later(121 * MINUTE).check(&expect![[r#"
+        A CuttingOver
+        - show first A in shop.user_view
+    "#]]);
+    let unknown = building().later(121 * MINUTE).with(|seen| seen.kafka = Known::Unknown(kafka_is_gone()));
+    unknown.check(&expect![[r#"
+        A Building
+        waits for Kafka, to know where the topics end
+        ! KafkaUnreachable: no broker answers
     "#]]);
 }
 
