@@ -8,6 +8,7 @@ mod login;
 mod readers;
 mod refusal;
 mod revision;
+mod scram;
 mod session;
 
 pub use facts::observe;
