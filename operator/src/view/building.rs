@@ -9,6 +9,7 @@ use super::{
     plan::{self, Goal, Rollout, Sight},
     position::behind_ends,
     shown::lost_columns,
+    tombstones::{built_too_long, paused_too_long},
     topics::{check_identity, worker_problem},
     trouble::Trouble,
 };
@@ -64,6 +65,7 @@ fn superseded<'a>(sight: Sight<'a>, goal: &'a Revision) -> impl Iterator<Item = 
 fn abandon_when_hopeless(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     // What keeps a first revision from going on is said and may be mended: there is no live one to protect from it.
     let hopeless = late(sight, goal, row)
+        .or_else(|| built_too_long(row, sight.kafka()?, sight.now))
         .or_else(|| sight.view.live.as_ref().and_then(|_| check_identity(row, sight.kafka()?).err()))
         .or_else(|| sight.view.live.as_ref().and_then(|_| worker_problem(row).filter(|problem| !problem.heals())));
     if let Some(trouble) = hopeless {
@@ -97,7 +99,8 @@ fn late(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble>
 /// Builds on a revision that was live before, unless what it has not read is gone: then it is made anew.
 fn reopen(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     let Some(kafka) = sight.kafka() else { return plan.wait("Kafka", Duration::from_secs(5)) };
-    if check_identity(row, kafka).is_ok() && row.plan.is_ok() {
+    let whole = check_identity(row, kafka).is_ok() && paused_too_long(row, kafka, sight.now).is_none();
+    if whole && row.plan.is_ok() {
         plan.actions.push(Action::ReopenRevision { revision: goal.revision.clone() });
     } else if sight.view.shown.shows(&goal.revision) || sight.view.old_snapshots {
         plan.wait("readers that still see the revision", Duration::from_secs(1));

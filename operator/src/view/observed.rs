@@ -13,6 +13,7 @@ use millrace_contract::{Plan, revision::RevisionState};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub struct Topic {
     pub partitions: BTreeMap<i32, Offsets>,
     /// The settings that the resource names, as they are.
     pub config: BTreeMap<String, String>,
+    /// How long it keeps tombstones; none: it is not compacted, or its settings may not be read.
+    pub keeps_tombstones: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +194,8 @@ pub struct Progress {
     pub next_offset: i64,
     pub event_time: Option<Moment>,
     pub committed_at: Option<Moment>,
+    /// Until when a worker holds it, or held it last; none: nobody has yet.
+    pub lease_until: Option<Moment>,
     pub lag_records: Option<i64>,
     /// `Reason: sentence`, as the worker wrote it.
     pub problem: Option<String>,

@@ -91,6 +91,7 @@ pub fn prepared() -> Scene {
         id: "topic-1".into(),
         partitions: BTreeMap::from([(0, offsets), (1, offsets)]),
         config: BTreeMap::from([("min.insync.replicas".to_owned(), "2".to_owned())]),
+        keeps_tombstones: None,
     };
     kafka(&mut scene.observed).by_topic.insert(TOPIC.into(), Known::Present(topic));
     scene.observed.catalog = Known::Present(Catalog {
@@ -182,6 +183,7 @@ impl Scene {
             next_offset,
             event_time: None,
             committed_at: None,
+            lease_until: Some(self.now),
             lag_records: None,
             problem: None,
         };

@@ -8,7 +8,10 @@ use millrace_operator::view::{
     observed::{Kafka, KafkaAddress, Offsets, Topic},
     trouble::Trouble,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long every topic keeps tombstones.
+const TOMBSTONES: Duration = Duration::from_secs(2 * 3600);
 
 #[derive(Debug, Clone)]
 pub struct SimulatedKafka {
@@ -79,7 +82,10 @@ impl SimulatedKafka {
     fn make(&mut self, topic: &str, partitions: i32, config: BTreeMap<String, String>) {
         self.ids += 1;
         let partitions = (0..partitions).map(|number| (number, Offsets { earliest: 0, end: 0 })).collect();
-        self.topics.insert(topic.to_owned(), Topic { id: format!("topic-{}", self.ids), partitions, config });
+        self.topics.insert(
+            topic.to_owned(),
+            Topic { id: format!("topic-{}", self.ids), partitions, config, keeps_tombstones: Some(TOMBSTONES) },
+        );
     }
 
     pub fn recreate(&mut self, topic: &str) {

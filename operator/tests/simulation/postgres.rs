@@ -329,6 +329,7 @@ fn progress_of(start: &Start) -> Progress {
         next_offset: start.offset,
         event_time: None,
         committed_at: None,
+        lease_until: None,
         lag_records: None,
         problem: None,
     }

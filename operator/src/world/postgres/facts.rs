@@ -176,6 +176,7 @@ async fn progress(
 ) -> Result<(), Refusal> {
     let rows = sqlx::query(
         "SELECT revision, topic, partition, topic_id, kafka_cluster_id, start_offset, next_offset, lag_records, problem,
+                (extract(epoch FROM nullif(lease_until, '-infinity')) * 1000)::bigint AS lease_until,
                 (extract(epoch FROM event_time) * 1000)::bigint AS event_time,
                 (extract(epoch FROM committed_at) * 1000)::bigint AS committed_at
          FROM millrace.progress WHERE namespace = $1 AND view = $2 ORDER BY topic, partition",
@@ -187,6 +188,7 @@ async fn progress(
     for row in rows {
         let Some(revision) = revisions.get_mut(&Revision(row.try_get("revision")?)) else { continue };
         let event_time: Option<i64> = row.try_get("event_time")?;
+        let lease_until: Option<i64> = row.try_get("lease_until")?;
         let committed_at: Option<i64> = row.try_get("committed_at")?;
         revision.progress.push(Progress {
             topic: row.try_get("topic")?,
@@ -197,6 +199,7 @@ async fn progress(
             next_offset: row.try_get("next_offset")?,
             event_time: event_time.map(Moment),
             committed_at: committed_at.map(Moment),
+            lease_until: lease_until.map(Moment),
             lag_records: row.try_get("lag_records")?,
             problem: row.try_get("problem")?,
         });
