@@ -159,8 +159,9 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
         return Err(NotYet::Waiting("a login to Kafka".into()));
     }
     let starts = starts(&desired.topics, kafka)?;
-    // A replay reads what the live revision has read, or its result would be another than that of the same query.
-    if let Some((_, live)) = sight.live() {
+    // A replay reads what the live revision has read, or its result would be another than that of the same query; it is
+    // the way out, too, when records are gone that the live one has not read.
+    if let Some((_, live)) = sight.live().filter(|(_, live)| check_identity(live, kafka).is_ok()) {
         retention_keeps(live, &starts)?;
     }
     let plan = &goal.query.plan;

@@ -44,6 +44,10 @@ fn what_was_read_and_is_gone_waits_for_a_replay() {
             topic(seen).partitions.insert(0, Offsets { earliest: 500, end: END });
         })
     };
+    cut().ask(REPLAY).check(&expect![[r#"
+        B Building
+        - create revision B replays 0->1 for replay again user-events/0@500 user-events/1@0
+    "#]]);
     cut().check(&expect![[r#"
         A Steady
         ! DataLost: topic user-events partition 0 begins at offset 500, the view has read up to 10: the records between are gone; ask for a replay (spec.replay with a new id) to build the view from what is left

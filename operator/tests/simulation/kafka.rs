@@ -102,6 +102,14 @@ impl SimulatedKafka {
         }
     }
 
+    /// Retention removes the records of a partition before `earliest`, if it has as many.
+    pub fn retain(&mut self, topic: &str, partition: i32, earliest: i64) {
+        let partition = self.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(&partition));
+        if let Some(offsets) = partition.filter(|offsets| earliest <= offsets.end) {
+            offsets.earliest = earliest;
+        }
+    }
+
     pub fn grow(&mut self, topic: &str) {
         if let Some(topic) = self.topics.get_mut(topic)
             && topic.partitions.len() < 6
