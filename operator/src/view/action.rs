@@ -93,6 +93,11 @@ pub enum Action {
         target: Target,
         readers: Vec<String>,
     },
+    /// Takes back what `GrantReaders` gave.
+    RevokeReaders {
+        target: Target,
+        readers: Vec<String>,
+    },
     Abandon {
         revision: Revision,
         trouble: Trouble,
@@ -233,6 +238,7 @@ impl Action {
             | Action::DeleteDeployment { .. }
             | Action::Show { .. }
             | Action::GrantReaders { .. }
+            | Action::RevokeReaders { .. }
             | Action::ReleaseView
             | Action::DeleteView
             | Action::RemoveFinalizer { left_behind: None } => return None,
@@ -295,6 +301,7 @@ impl fmt::Display for Action {
             Action::FenceLive { live, next } => write!(f, "fence {live} for {next}"),
             Action::UnfenceLive { live } => write!(f, "unfence {live}"),
             Action::GrantReaders { target, readers } => write!(f, "grant {target} to {}", readers.join(", ")),
+            Action::RevokeReaders { target, readers } => write!(f, "revoke {target} from {}", readers.join(", ")),
             Action::Abandon { revision, trouble } => write!(f, "abandon {revision}: {}", trouble.reason),
             Action::DropRevision { revision } => write!(f, "drop revision {revision}"),
             Action::ReleaseView => write!(f, "release view"),

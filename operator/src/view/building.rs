@@ -7,7 +7,9 @@ use super::{
     name::Revision,
     observed::{Kafka, RevisionRow},
     plan::{self, Goal, Rollout, Sight},
+    position::behind_ends,
     shown::lost_columns,
+    tombstones::{built_too_long, paused_too_long},
     topics::{check_identity, worker_problem},
     trouble::Trouble,
 };
@@ -35,12 +37,7 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     }
     if let Some(row) = view.revisions.get(&goal.revision) {
         match row.state {
-            RevisionState::Open => {
-                // There is nothing to protect before the first revision is live: it goes on.
-                if view.live.is_some() {
-                    abandon_when_hopeless(plan, sight, goal, row);
-                }
-            }
+            RevisionState::Open => abandon_when_hopeless(plan, sight, goal, row),
             RevisionState::Retired | RevisionState::Fenced => reopen(plan, sight, goal, row),
             RevisionState::Abandoned => plan.troubles.push(why_abandoned(goal, row)),
         }
@@ -66,31 +63,44 @@ fn superseded<'a>(sight: Sight<'a>, goal: &'a Revision) -> impl Iterator<Item = 
 }
 
 fn abandon_when_hopeless(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
-    let age = sight.now.since(row.created_at);
-    let trouble = if age > sight.desired.timeout {
-        Some(Trouble::rollout(
-            Reason::RolloutTimedOut,
-            format!(
-                "revision {} was not live {} s after it was begun (rollout.timeout is {} s); the live one stays; ask for \
-                 a replay (spec.replay with a new id) to try again",
-                goal.revision,
-                age.as_secs(),
-                sight.desired.timeout.as_secs()
-            ),
-        ))
-    } else {
-        let identity = sight.kafka().map_or(Ok(()), |kafka| check_identity(row, kafka));
-        identity.err().or_else(|| worker_problem(row).filter(|problem| !problem.heals()))
-    };
-    if let Some(trouble) = trouble {
+    // What keeps a first revision from going on is said and may be mended: there is no live one to protect from it.
+    let hopeless = late(sight, goal, row)
+        .or_else(|| built_too_long(row, sight.kafka()?, sight.now))
+        .or_else(|| sight.view.live.as_ref().and_then(|_| check_identity(row, sight.kafka()?).err()))
+        .or_else(|| sight.view.live.as_ref().and_then(|_| worker_problem(row).filter(|problem| !problem.heals())));
+    if let Some(trouble) = hopeless {
         plan.actions.push(Action::Abandon { revision: goal.revision.clone(), trouble });
     }
+}
+
+/// That the revision is not live within `rollout.timeout`.
+fn late(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble> {
+    let age = sight.now.since(row.created_at);
+    let timeout = sight.desired.timeout;
+    let first = sight.view.live.is_none();
+    // A first revision that has read everything is shown now, however long nobody looked.
+    let finished = first && sight.kafka().is_none_or(|kafka| behind_ends(row, kafka).within(0));
+    (age > timeout && !finished).then(|| {
+        let stays = if first { "nothing is shown yet" } else { "the live one stays" };
+        Trouble::rollout(
+            Reason::RolloutTimedOut,
+            format!(
+                "revision {} was not live {} s after it was begun (rollout.timeout is {} s); {stays}; ask for a replay \
+                 (spec.replay with a new id) to try again, with a longer rollout.timeout or more workers if it was on its \
+                 way",
+                goal.revision,
+                age.as_secs(),
+                timeout.as_secs()
+            ),
+        )
+    })
 }
 
 /// Builds on a revision that was live before, unless what it has not read is gone: then it is made anew.
 fn reopen(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     let Some(kafka) = sight.kafka() else { return plan.wait("Kafka", Duration::from_secs(5)) };
-    if check_identity(row, kafka).is_ok() && row.plan.is_ok() {
+    let whole = check_identity(row, kafka).is_ok() && paused_too_long(row, kafka, sight.now).is_none();
+    if whole && row.plan.is_ok() {
         plan.actions.push(Action::ReopenRevision { revision: goal.revision.clone() });
     } else if sight.view.shown.shows(&goal.revision) || sight.view.old_snapshots {
         plan.wait("readers that still see the revision", Duration::from_secs(1));
@@ -149,8 +159,9 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
         return Err(NotYet::Waiting("a login to Kafka".into()));
     }
     let starts = starts(&desired.topics, kafka)?;
-    // A replay reads what the live revision has read, or its result would be another than that of the same query.
-    if let Some((_, live)) = sight.live() {
+    // A replay reads what the live revision has read, or its result would be another than that of the same query; it is
+    // the way out, too, when records are gone that the live one has not read.
+    if let Some((_, live)) = sight.live().filter(|(_, live)| check_identity(live, kafka).is_ok()) {
         retention_keeps(live, &starts)?;
     }
     let plan = &goal.query.plan;

@@ -17,6 +17,7 @@ pub mod shown;
 pub mod spec;
 pub mod status;
 pub mod tenancy;
+pub mod tombstones;
 pub mod topics;
 pub mod trouble;
 pub mod upkeep;

@@ -13,6 +13,7 @@ use millrace_contract::{Plan, revision::RevisionState};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub struct Topic {
     pub partitions: BTreeMap<i32, Offsets>,
     /// The settings that the resource names, as they are.
     pub config: BTreeMap<String, String>,
+    /// How long it keeps tombstones; none: it is not compacted, or its settings may not be read.
+    pub keeps_tombstones: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +83,9 @@ pub struct Catalog {
     pub target: TargetState,
     /// Columns (name and type name) of the relation that readers query; empty while there is none.
     pub target_columns: Vec<(String, String)>,
-    /// The readers that may select from the target.
+    /// The readers asked for that may select from the target.
     pub granted_readers: BTreeSet<String>,
-    /// Readers that are no roles.
+    /// The readers asked for that are no roles.
     pub missing_readers: BTreeSet<String>,
     pub view: Option<ViewRow>,
 }
@@ -121,6 +124,8 @@ pub struct ViewRow {
     pub old_snapshots: bool,
     /// Digest of the password that the view's role has.
     pub password_digest: Option<String>,
+    /// The roles that were let read the target because the resource asked for it.
+    pub readers: BTreeSet<String>,
     /// Workers hold leases or renew their rows now.
     pub workers_alive: bool,
     pub replays: Vec<AcceptedReplay>,
@@ -189,6 +194,8 @@ pub struct Progress {
     pub next_offset: i64,
     pub event_time: Option<Moment>,
     pub committed_at: Option<Moment>,
+    /// Until when a worker holds it, or held it last; none: nobody has yet.
+    pub lease_until: Option<Moment>,
     pub lag_records: Option<i64>,
     /// `Reason: sentence`, as the worker wrote it.
     pub problem: Option<String>,

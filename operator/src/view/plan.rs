@@ -9,6 +9,7 @@ use super::{
     name::{Revision, Target},
     observed::{Catalog, Children, Kafka, Observed, RevisionRow, TargetState, ViewRow},
     promotion, retiring,
+    tombstones::paused_too_long,
     topics::{check_identity, plan_topics, worker_problem},
     trouble::Trouble,
     upkeep,
@@ -242,7 +243,7 @@ fn own_view<'a>(plan: &mut Plan, desired: &Desired, observed: &Observed, catalog
 fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
     let Sight { desired, catalog, view, .. } = sight;
     login(plan, sight);
-    let goal = desired.query.as_ref().ok().filter(|_| desired.allowed.is_ok()).map(|query| goal(desired, view, query));
+    let goal = desired.query.as_ref().ok().filter(|_| desired.allowed.is_ok()).map(|query| goal(sight, query));
     let replay_asked = goal.as_ref().is_some_and(|goal| goal.replay.is_some());
     // A replay that was begun goes by what it reads itself: it is the way out when the live revision cannot go on.
     let begun = goal.as_ref().and_then(|goal| view.revisions.get(&goal.revision));
@@ -262,6 +263,9 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
         && !plan.troubles.iter().any(|trouble| trouble.reason == problem.reason)
     {
         plan.troubles.push(problem);
+    }
+    if !replay_asked {
+        plan.troubles.extend(goal.as_ref().and_then(|goal| built_anew(sight, goal.query)));
     }
     if let Some(failing) = sight.children().and_then(|children| children.failing.as_ref()) {
         plan.troubles.push(Trouble::cluster(Reason::WorkersFailing, failing.clone()));
@@ -303,12 +307,24 @@ fn held_phase(view: &ViewRow, goal: &Goal<'_>) -> RolloutPhase {
 }
 
 /// The revision that the resource asks for.
-fn goal<'a>(desired: &Desired, view: &ViewRow, query: &'a Query) -> Goal<'a> {
+fn goal<'a>(sight: Sight<'_>, query: &'a Query) -> Goal<'a> {
+    let Sight { desired, view, .. } = sight;
     let replays: Vec<&str> = view.replays.iter().map(|replay| replay.id.as_str()).collect();
     let replay = desired.replay.clone().filter(|_| replay_is_new(desired, &replays));
     // The first revision reads everything anyway: a replay asked for with it counts nothing.
-    let count = view.replay_count + u32::from(replay.is_some() && !view.revisions.is_empty());
+    let replayed = replay.is_some() && !view.revisions.is_empty();
+    let anew = replayed || built_anew(sight, query).is_some();
+    let count = view.replay_count + u32::from(anew);
     Goal { query, revision: query.revision(count), replay, replay_count: count }
+}
+
+/// Why the live revision is built anew although it is the one that is asked for.
+fn built_anew(sight: Sight<'_>, query: &Query) -> Option<Trouble> {
+    let (live, row) = sight.live()?;
+    let asked_for = *live == query.revision(sight.view.replay_count);
+    // Suspended, it stays so: it is looked at again before its workers start.
+    let resumed = !sight.desired.suspended;
+    (asked_for && resumed).then(|| paused_too_long(row, sight.kafka()?, sight.now)).flatten()
 }
 
 /// Whether the resource asks for a replay that neither the catalog nor the status knows.

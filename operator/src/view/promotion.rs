@@ -14,7 +14,7 @@ use millrace_crds::{Reason, RolloutPhase};
 use std::time::Duration;
 
 /// Behind by more than this, a revision is still building.
-const BUILT_WITHIN: i64 = 10_000;
+pub const BUILT_WITHIN: i64 = 10_000;
 /// A live revision is fenced when the next one is no further behind than this: it passes within a moment.
 const FENCE_WITHIN: i64 = 2_000;
 /// A fence lasts no longer than this; then readers get news again.

@@ -95,7 +95,8 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
     }
 }
 
-fn blocked_since(status: &crds::MaterializedViewStatus) -> Option<Moment> {
+/// When a deletion failed first, by the status.
+pub fn blocked_since(status: &crds::MaterializedViewStatus) -> Option<Moment> {
     let stalled = status.condition(ConditionType::Stalled)?;
     let blocked = stalled.reason == Reason::DeletionBlocked.as_str();
     blocked.then_some(Moment(stalled.last_transition_time.0.as_millisecond()))

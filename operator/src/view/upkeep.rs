@@ -39,16 +39,25 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>) {
         workers(plan, sight, revision, row);
     }
     gone_workers(plan, sight);
-    let readers: Vec<String> = desired
-        .readers
-        .iter()
-        .filter(|reader| {
-            !sight.catalog.granted_readers.contains(*reader) && !sight.catalog.missing_readers.contains(*reader)
-        })
-        .cloned()
-        .collect();
-    if sight.catalog.target == TargetState::Ours && !readers.is_empty() {
-        plan.actions.push(Action::GrantReaders { target: desired.target.clone(), readers });
+    readers(plan, sight);
+}
+
+/// Roles that the resource names may read the target; those that it names no longer may not.
+fn readers(plan: &mut Plan, sight: Sight<'_>) {
+    let Sight { desired, catalog, view, .. } = sight;
+    if catalog.target != TargetState::Ours {
+        return;
+    }
+    let right = |reader: &String| catalog.granted_readers.contains(reader) && view.readers.contains(reader);
+    let missing = |reader: &String| catalog.missing_readers.contains(reader);
+    let grant: Vec<String> =
+        desired.readers.iter().filter(|reader| !right(reader) && !missing(reader)).cloned().collect();
+    if !grant.is_empty() {
+        plan.actions.push(Action::GrantReaders { target: desired.target.clone(), readers: grant });
+    }
+    let revoke: Vec<String> = view.readers.iter().filter(|reader| !desired.readers.contains(reader)).cloned().collect();
+    if !revoke.is_empty() {
+        plan.actions.push(Action::RevokeReaders { target: desired.target.clone(), readers: revoke });
     }
 }
 

@@ -103,6 +103,7 @@ impl World for RealWorld {
             | Action::FenceLive { .. }
             | Action::UnfenceLive { .. }
             | Action::GrantReaders { .. }
+            | Action::RevokeReaders { .. }
             | Action::Abandon { .. }
             | Action::DropRevision { .. }
             | Action::ReleaseView

@@ -8,15 +8,17 @@ use futures::executor::block_on;
 use millrace_crds::RolloutPhase;
 use millrace_operator::{
     view::{
+        deletion::PATIENCE,
         desired::{Deletion, DeletionPolicy, Desired},
         moment::Moment,
         plan::{Plan, plan},
         shown::Shown,
+        spec::blocked_since,
         status::{Outcome, status},
     },
     world::{Performed, Report, World},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 const STEPS: usize = 120;
 /// Rounds within which a world without faults becomes steady.
@@ -40,16 +42,24 @@ pub struct Tally {
     drops: u64,
     abandoned: u64,
     adoptions: u64,
+    left_behind: u64,
+    losses: u64,
+    problems: u64,
+    pauses: u64,
 }
 
 impl Tally {
-    pub fn counts(&self) -> [(&'static str, u64); 5] {
+    pub fn counts(&self) -> [(&'static str, u64); 9] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
             ("a drop", self.drops),
             ("an abandoned revision", self.abandoned),
             ("an adoption", self.adoptions),
+            ("a deletion that left things behind", self.left_behind),
+            ("a look at records that are gone", self.losses),
+            ("a look at workers that cannot go on", self.problems),
+            ("a look at a table that was not read for long", self.pauses),
         ]
     }
 }
@@ -72,6 +82,10 @@ impl<'a> History<'a> {
         tally.drops += promises.drops;
         tally.abandoned += promises.abandoned;
         tally.adoptions += promises.adoptions;
+        tally.left_behind += promises.left_behind;
+        tally.losses += promises.losses;
+        tally.problems += promises.problems;
+        tally.pauses += promises.pauses;
     }
 
     /// One round of the operator, as the controller does it.
@@ -80,6 +94,7 @@ impl<'a> History<'a> {
         {
             let state = self.world.state();
             desired.finalizer = state.cluster.finalizer;
+            desired.deletion = desired.deletion.map(|_| Deletion { blocked_since: blocked_since(&state.status) });
             desired.remembered_replays = state.status.replays.iter().map(|replay| replay.id.clone()).collect();
         }
         let observed = block_on(self.world.observe(&desired));
@@ -124,7 +139,8 @@ impl<'a> History<'a> {
 
     fn something_happens(&mut self) {
         let mut state = self.world.state();
-        let milliseconds = if state.faults.chance(3) { 3 * 3600 * 1000 } else { state.faults.offset(3_000) };
+        let hours = state.faults.chance(3);
+        let milliseconds = if hours { 3 * 3600 * 1000 } else { state.faults.offset(3_000) };
         state.now = state.now + Duration::from_millis(milliseconds.unsigned_abs());
         let world = &mut *state;
         if world.faults.chance(40) {
@@ -148,12 +164,19 @@ impl<'a> History<'a> {
         if world.faults.chance(1) {
             world.kafka.recreate(TOPIC);
         }
+        if world.faults.chance(2) {
+            world.retain();
+        }
+        world.postgres_is_gone = world.faults.chance(if world.postgres_is_gone { 90 } else { 2 });
         if world.faults.below(400) == 0 {
             // Emptying ends every session.
             world.postgres.empty();
             world.promises.forget();
         }
-        world.work(&self.desired);
+        // After hours the operator is back before the workers are.
+        if !hours {
+            world.work(&self.desired);
+        }
         let what = if self.desired.deletion.is_none() { world.faults.below(60) } else { usize::MAX };
         let word = world.faults.word() as usize;
         drop(state);
@@ -172,7 +195,7 @@ impl<'a> History<'a> {
                     if word.is_multiple_of(3) { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
                 self.desired.deletion = Some(Deletion { blocked_since: None });
             }
-            12 => self.desired.readers = vec![["dashboards", "nobody"][word % 2].into()],
+            12 => self.desired.readers = vec![["dashboards", "reports", "nobody"][word % 3].into()],
             13 => self.desired.replay = None,
             _ => {}
         }
@@ -193,7 +216,7 @@ impl<'a> History<'a> {
         };
     }
 
-    /// Faults end, readers go, a person asks for what can be had: the view becomes steady, and then nothing is done.
+    /// Faults end, but a deletion may have to do without Postgres; readers go, a person asks for what can be had: the view becomes steady, and then nothing is done.
     fn becomes_steady(&mut self) {
         {
             let mut state = self.world.state();
@@ -205,8 +228,9 @@ impl<'a> History<'a> {
             self.calm();
             self.round();
             rounds += 1;
-            assert!(rounds < ENOUGH, "seed {}: the deletion sticks", self.seed);
+            assert!(rounds < ENOUGH + PATIENCE.as_secs() as usize, "seed {}: the deletion sticks", self.seed);
         }
+        self.world.state().postgres_is_gone = false;
         self.ask(self.specs.valid[2].clone());
         (self.desired.suspended, self.desired.paused) = (false, false);
         self.desired.readers = vec!["dashboards".into()];
@@ -236,6 +260,7 @@ impl<'a> History<'a> {
             assert_eq!(view.live.as_ref(), Some(&wanted), "{}", context());
             assert_eq!(view.shown, Shown::Plain(wanted), "{}", context());
             assert_eq!(last.troubles, [], "{}", context());
+            assert_eq!(state.postgres.granted, BTreeSet::from(["dashboards".to_owned()]), "{}", context());
             if pass != "once" {
                 assert_eq!(view.revisions.len(), 1, "{}", context());
                 let kept = state.cluster.deployments.values().filter(|deployment| !deployment.deleting).count();

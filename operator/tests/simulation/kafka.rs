@@ -8,7 +8,10 @@ use millrace_operator::view::{
     observed::{Kafka, KafkaAddress, Offsets, Topic},
     trouble::Trouble,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long every topic keeps tombstones.
+const TOMBSTONES: Duration = Duration::from_secs(2 * 3600);
 
 #[derive(Debug, Clone)]
 pub struct SimulatedKafka {
@@ -79,7 +82,10 @@ impl SimulatedKafka {
     fn make(&mut self, topic: &str, partitions: i32, config: BTreeMap<String, String>) {
         self.ids += 1;
         let partitions = (0..partitions).map(|number| (number, Offsets { earliest: 0, end: 0 })).collect();
-        self.topics.insert(topic.to_owned(), Topic { id: format!("topic-{}", self.ids), partitions, config });
+        self.topics.insert(
+            topic.to_owned(),
+            Topic { id: format!("topic-{}", self.ids), partitions, config, keeps_tombstones: Some(TOMBSTONES) },
+        );
     }
 
     pub fn recreate(&mut self, topic: &str) {
@@ -93,6 +99,14 @@ impl SimulatedKafka {
             for offsets in topic.partitions.values_mut() {
                 offsets.end += faults.offset(most);
             }
+        }
+    }
+
+    /// Retention removes the records of a partition before `earliest`, if it has as many.
+    pub fn retain(&mut self, topic: &str, partition: i32, earliest: i64) {
+        let partition = self.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(&partition));
+        if let Some(offsets) = partition.filter(|offsets| earliest <= offsets.end) {
+            offsets.earliest = earliest;
         }
     }
 

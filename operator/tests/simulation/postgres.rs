@@ -125,6 +125,7 @@ impl SimulatedPostgres {
                             shown: Shown::Nothing,
                             old_snapshots: false,
                             password_digest: None,
+                            readers: BTreeSet::new(),
                             workers_alive: false,
                             replays: Vec::new(),
                             revisions: BTreeMap::new(),
@@ -236,7 +237,14 @@ impl SimulatedPostgres {
             }
             Action::FenceLive { live, .. } => return turn(view, live, RevisionState::Open, RevisionState::Fenced, now),
             Action::UnfenceLive { live } => return turn(view, live, RevisionState::Fenced, RevisionState::Open, now),
-            Action::GrantReaders { readers, .. } => self.granted.extend(readers.iter().cloned()),
+            Action::GrantReaders { readers, .. } => {
+                self.granted.extend(readers.iter().cloned());
+                view.readers.extend(readers.iter().cloned());
+            }
+            Action::RevokeReaders { readers, .. } => {
+                self.granted.retain(|reader| !readers.contains(reader));
+                view.readers.retain(|reader| !readers.contains(reader));
+            }
             Action::Abandon { revision, trouble } => {
                 let live = view.live.as_ref() == Some(revision);
                 match view.revisions.get_mut(revision) {
@@ -321,6 +329,7 @@ fn progress_of(start: &Start) -> Progress {
         next_offset: start.offset,
         event_time: None,
         committed_at: None,
+        lease_until: None,
         lag_records: None,
         problem: None,
     }

@@ -2,6 +2,7 @@
 
 use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
+use millrace_crds::Reason;
 use millrace_operator::view::{
     action::Action, known::Known, name::Revision, observed::Observed, plan::Plan, shown::Shown,
 };
@@ -18,12 +19,32 @@ pub struct Promises {
     pub drops: u64,
     pub abandoned: u64,
     pub adoptions: u64,
+    pub left_behind: u64,
+    /// Looks that found records gone, and looks at workers that could not go on.
+    pub losses: u64,
+    pub problems: u64,
+    /// Looks at a Table that may have missed tombstones.
+    pub pauses: u64,
 }
 
 impl Promises {
     pub fn new(seed: u64) -> Promises {
         let (seen, partitions) = (BTreeMap::new(), BTreeMap::new());
-        Promises { seed, seen, partitions, live: None, cut_overs: 0, fences: 0, drops: 0, abandoned: 0, adoptions: 0 }
+        Promises {
+            seed,
+            seen,
+            partitions,
+            live: None,
+            cut_overs: 0,
+            fences: 0,
+            drops: 0,
+            abandoned: 0,
+            adoptions: 0,
+            left_behind: 0,
+            losses: 0,
+            problems: 0,
+            pauses: 0,
+        }
     }
 
     /// The database was emptied: readers have lost everything already, and by nobody's plan.
@@ -40,6 +61,7 @@ impl Promises {
             Action::FenceLive { .. } => self.fences += 1,
             Action::DropRevision { .. } => self.drops += 1,
             Action::Abandon { .. } => self.abandoned += 1,
+            Action::RemoveFinalizer { left_behind: Some(_) } => self.left_behind += 1,
             Action::ClaimView { from, .. } if format!("{from:?}") != "NoRow" => self.adoptions += 1,
             Action::DeleteView => {
                 self.seen.clear();
@@ -118,7 +140,11 @@ impl Promises {
     }
 
     /// Before a plan is performed: what could not be asked is a reason for nothing.
-    pub fn check_plan(&self, observed: &Observed, plan: &Plan) {
+    pub fn check_plan(&mut self, observed: &Observed, plan: &Plan) {
+        let found = |reason| u64::from(plan.troubles.iter().any(|trouble| trouble.reason == reason));
+        self.losses += found(Reason::DataLost);
+        self.problems += found(Reason::TooManyErrors);
+        self.pauses += found(Reason::TombstonesMayBeLost);
         for action in &plan.actions {
             let (kafka, postgres, cluster) = needs(action);
             for (needed, known, what) in [
@@ -154,6 +180,7 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         | Action::FenceLive { .. }
         | Action::UnfenceLive { .. }
         | Action::GrantReaders { .. }
+        | Action::RevokeReaders { .. }
         | Action::Abandon { .. }
         | Action::DropRevision { .. }
         | Action::ReleaseView

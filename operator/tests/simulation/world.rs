@@ -11,7 +11,14 @@ use crate::{
 use millrace_contract::revision::RevisionState;
 use millrace_crds::{MaterializedViewStatus, Reason};
 use millrace_operator::{
-    view::{action::Action, desired::Desired, known::Known, moment::Moment, observed::Observed, trouble::Trouble},
+    view::{
+        action::Action,
+        desired::Desired,
+        known::Known,
+        moment::Moment,
+        observed::{Observed, Offsets},
+        trouble::Trouble,
+    },
     world::{Performed, Report, World},
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,6 +33,7 @@ pub struct State {
     pub cluster: SimulatedCluster,
     pub status: MaterializedViewStatus,
     pub promises: Promises,
+    pub postgres_is_gone: bool,
     /// The operator has ended in the middle of a round.
     pub crashed: bool,
 }
@@ -40,6 +48,7 @@ impl SimulatedWorld {
             cluster: SimulatedCluster::default(),
             status: MaterializedViewStatus::default(),
             promises: Promises::new(seed),
+            postgres_is_gone: false,
             crashed: false,
         }))
     }
@@ -52,11 +61,11 @@ impl SimulatedWorld {
 impl World for SimulatedWorld {
     async fn observe(&self, desired: &Desired) -> Observed {
         let mut state = self.state();
-        let State { faults, kafka, postgres, cluster, .. } = &mut *state;
+        let State { faults, kafka, postgres, cluster, postgres_is_gone, .. } = &mut *state;
         Observed {
             kafka_address: Known::Present(SimulatedKafka::address()),
             kafka: kafka.observe(TOPIC, faults.strikes(), faults.strikes()),
-            catalog: postgres.observe(desired, faults.strikes()),
+            catalog: postgres.observe(desired, faults.strikes() || *postgres_is_gone),
             children: cluster.observe(faults.strikes(), faults.strikes()),
         }
     }
@@ -72,6 +81,9 @@ impl World for SimulatedWorld {
                 return lost();
             }
             Fate::Done | Fate::LostAnswer => {}
+        }
+        if state.postgres_is_gone && is_in_postgres(action) {
+            return lost();
         }
         let done = state.perform(desired, action);
         let State { promises, postgres, kafka, .. } = &mut *state;
@@ -92,6 +104,20 @@ impl World for SimulatedWorld {
         }
         Ok(())
     }
+}
+
+/// Whether the action needs Postgres.
+fn is_in_postgres(action: &Action) -> bool {
+    !matches!(
+        action,
+        Action::CreateTopic { .. }
+            | Action::GrowTopic { .. }
+            | Action::ConfigureTopic { .. }
+            | Action::ApplyDeployment { .. }
+            | Action::DeleteDeployment { .. }
+            | Action::AddFinalizer
+            | Action::RemoveFinalizer { .. }
+    )
 }
 
 impl State {
@@ -116,7 +142,7 @@ impl State {
 
     /// Workers that run move the positions of open revisions, each partition by itself.
     pub fn work(&mut self, desired: &Desired) {
-        let Some(view) = &mut self.postgres.view else { return };
+        let Some(view) = self.postgres.view.as_mut().filter(|_| !self.postgres_is_gone) else { return };
         for (revision, row) in &mut view.revisions {
             let deployment = desired.identity.name.deployment(revision);
             if row.state != RevisionState::Open || !self.cluster.works(&deployment) {
@@ -126,8 +152,18 @@ impl State {
                 let Some(topic) = self.kafka.topics.get(&task.topic).filter(|topic| topic.id == task.topic_id) else {
                     continue;
                 };
-                let end = topic.partitions.get(&task.partition).map_or(0, |offsets| offsets.end);
-                if self.faults.chance(80) {
+                let Some(Offsets { earliest, end }) = topic.partitions.get(&task.partition).copied() else { continue };
+                task.lease_until = Some(self.now);
+                task.problem = match task.problem.take() {
+                    _ if task.next_offset < earliest => Some("DataLost: retention removed what was not read".into()),
+                    None if self.faults.strikes() && self.faults.chance(5) => {
+                        Some("ErrorsStopped: 20 of 100 records failed".into())
+                    }
+                    // A person mends the records, or what reads them.
+                    Some(problem) if self.faults.rate > 0 && self.faults.chance(80) => Some(problem),
+                    Some(_) | None => None,
+                };
+                if task.problem.is_none() && self.faults.chance(80) {
                     // Mostly everything, sometimes a part: revisions move at different speeds.
                     let left = (end - task.next_offset).max(0);
                     task.next_offset += if self.faults.chance(70) { left } else { self.faults.offset(left) };
@@ -135,6 +171,16 @@ impl State {
             }
         }
         self.promises.see(&self.postgres);
+    }
+
+    /// Retention passes every revision in one partition: nobody has read what it removes.
+    pub fn retain(&mut self) {
+        let Some(view) = &self.postgres.view else { return };
+        let partition = self.faults.below(2) as i32;
+        let tasks = view.revisions.values().filter_map(|row| row.task(TOPIC, partition));
+        if let Some(read) = tasks.map(|task| task.next_offset).max() {
+            self.kafka.retain(TOPIC, partition, read + 1 + self.faults.offset(10));
+        }
     }
 
     pub fn open_reader(&mut self) {

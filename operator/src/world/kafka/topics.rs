@@ -11,7 +11,7 @@ use crate::view::{
     observed::{Kafka, Offsets, Topic},
     trouble::Trouble,
 };
-use millrace_contract::{connection::KafkaConnection, ident::hex_digest};
+use millrace_contract::{connection::KafkaConnection, ident::hex_digest, source::SourceKind};
 use millrace_crds::Reason;
 use rdkafka::{
     ClientConfig,
@@ -101,14 +101,23 @@ impl Admin {
             Ok(Err(trouble)) => return Known::Unknown(trouble),
             Err(error) => return Known::Unknown(Trouble::sources(Reason::KafkaUnreachable, error.to_string())),
         };
+        let table = desired.query.as_ref().is_ok_and(|query| query.plan.source.kind == SourceKind::Table);
         for wish in &desired.topics {
             let wanted = wish.ensure.as_ref().map(|ensure| &ensure.config).filter(|config| !config.is_empty());
-            if let (Some(config), Some(Known::Present(topic))) = (wanted, kafka.by_topic.get_mut(&wish.topic)) {
-                match self.config(&wish.topic, config).await {
-                    Ok(found) => topic.config = found,
-                    Err(trouble) => {
-                        kafka.by_topic.insert(wish.topic.clone(), Known::Unknown(trouble));
-                    }
+            let Some(Known::Present(topic)) = kafka.by_topic.get_mut(&wish.topic) else { continue };
+            if !table && wanted.is_none() {
+                continue;
+            }
+            match self.config(&wish.topic).await {
+                Ok(found) => {
+                    topic.keeps_tombstones = keeps_tombstones(&found);
+                    topic.config =
+                        found.into_iter().filter(|(key, _)| wanted.is_some_and(|it| it.contains_key(key))).collect();
+                }
+                // Whoever may read a topic's records may not always read its settings.
+                Err(trouble) if wanted.is_none() && trouble.reason == Reason::KafkaNotAuthorized => {}
+                Err(trouble) => {
+                    kafka.by_topic.insert(wish.topic.clone(), Known::Unknown(trouble));
                 }
             }
         }
@@ -131,7 +140,12 @@ impl Admin {
             let known = match description {
                 Ok((id, numbers)) => {
                     partitions.extend(numbers.into_iter().map(|number| (name.clone(), number)));
-                    Known::Present(Topic { id, partitions: BTreeMap::new(), config: BTreeMap::new() })
+                    Known::Present(Topic {
+                        id,
+                        partitions: BTreeMap::new(),
+                        config: BTreeMap::new(),
+                        keeps_tombstones: None,
+                    })
                 }
                 Err(refused) if is_absent(refused.code) => Known::Absent,
                 Err(refused) => Known::Unknown(self.trouble(&format!("topic {name} described"), refused)),
@@ -185,12 +199,8 @@ impl Admin {
         *self.kept_complaint() = None;
     }
 
-    /// The settings named in `wanted`, as they are.
-    async fn config(
-        &self,
-        topic: &str,
-        wanted: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, String>, Trouble> {
+    /// The settings of a topic.
+    async fn config(&self, topic: &str) -> Result<BTreeMap<String, String>, Trouble> {
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
         let explain = |code| self.trouble(&format!("topic {topic} described"), code);
         let resources = self
@@ -202,7 +212,7 @@ impl Admin {
         for resource in resources {
             let resource = resource.map_err(|code| explain(refused(code)))?;
             for entry in resource.entries {
-                if let (true, Some(value)) = (wanted.contains_key(&entry.name), entry.value) {
+                if let Some(value) = entry.value {
                     found.insert(entry.name, value);
                 }
             }
@@ -327,6 +337,13 @@ fn gravity(code: RDKafkaRespErr) -> u8 {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN => 0,
         _ => 1,
     }
+}
+
+/// How long a topic with these settings keeps tombstones, when it is compacted.
+fn keeps_tombstones(config: &BTreeMap<String, String>) -> Option<Duration> {
+    let compacted = config.get("cleanup.policy")?.split(',').any(|policy| policy.trim() == "compact");
+    let kept = config.get("delete.retention.ms")?.parse().ok()?;
+    compacted.then_some(Duration::from_millis(kept))
 }
 
 fn is_absent(code: RDKafkaRespErr) -> bool {

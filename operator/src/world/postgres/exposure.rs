@@ -243,13 +243,3 @@ async fn set_state(
     .await?;
     Ok(())
 }
-
-pub async fn grant(pool: &PgPool, target: &Target, readers: &[String]) -> Result<Performed, Refusal> {
-    let mut connection = pool.acquire().await?;
-    for reader in readers {
-        let reader = quote(reader);
-        execute(&mut connection, format!("GRANT USAGE ON SCHEMA {} TO {reader}", quote(&target.schema))).await?;
-        execute(&mut connection, format!("GRANT SELECT ON {} TO {reader}", target.quoted())).await?;
-    }
-    Ok(Performed::Done)
-}

@@ -61,8 +61,10 @@ async fn look(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Re
 }
 
 async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<ViewRow>, Refusal> {
+    // As JSON: a catalog that is still to be migrated has no such column.
     let row = sqlx::query(
         "SELECT uid, target_schema, target_name, live_revision, replay_count, shown, password_digest,
+                ARRAY(SELECT jsonb_array_elements_text(to_jsonb(v) -> 'readers')) AS readers,
                 EXISTS (SELECT FROM millrace.worker w
                         WHERE w.namespace = v.namespace AND w.view = v.name AND w.seen_until > now()) AS workers_alive
          FROM millrace.view v WHERE namespace = $1 AND name = $2",
@@ -88,6 +90,7 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         .fetch_optional(&mut *connection)
         .await?;
     let live: Option<String> = row.try_get("live_revision")?;
+    let readers: Vec<String> = row.try_get("readers")?;
     Ok(Some(ViewRow {
         uid: row.try_get("uid")?,
         target: Target { schema: row.try_get("target_schema")?, name: row.try_get("target_name")? },
@@ -96,6 +99,7 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         shown,
         old_snapshots: old_snapshots.unwrap_or(false),
         password_digest: row.try_get("password_digest")?,
+        readers: readers.into_iter().collect(),
         workers_alive: row.try_get("workers_alive")?,
         replays: replays(connection, name).await?,
         revisions: revisions(connection, name).await?,
@@ -172,6 +176,7 @@ async fn progress(
 ) -> Result<(), Refusal> {
     let rows = sqlx::query(
         "SELECT revision, topic, partition, topic_id, kafka_cluster_id, start_offset, next_offset, lag_records, problem,
+                (extract(epoch FROM nullif(lease_until, '-infinity')) * 1000)::bigint AS lease_until,
                 (extract(epoch FROM event_time) * 1000)::bigint AS event_time,
                 (extract(epoch FROM committed_at) * 1000)::bigint AS committed_at
          FROM millrace.progress WHERE namespace = $1 AND view = $2 ORDER BY topic, partition",
@@ -183,6 +188,7 @@ async fn progress(
     for row in rows {
         let Some(revision) = revisions.get_mut(&Revision(row.try_get("revision")?)) else { continue };
         let event_time: Option<i64> = row.try_get("event_time")?;
+        let lease_until: Option<i64> = row.try_get("lease_until")?;
         let committed_at: Option<i64> = row.try_get("committed_at")?;
         revision.progress.push(Progress {
             topic: row.try_get("topic")?,
@@ -193,6 +199,7 @@ async fn progress(
             next_offset: row.try_get("next_offset")?,
             event_time: event_time.map(Moment),
             committed_at: committed_at.map(Moment),
+            lease_until: lease_until.map(Moment),
             lag_records: row.try_get("lag_records")?,
             problem: row.try_get("problem")?,
         });

@@ -4,6 +4,7 @@ use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
     refusal::Refusal,
+    scram::verifier,
 };
 use crate::view::desired::Identity;
 use millrace_contract::ident::{hex_digest, literal, quote};
@@ -19,7 +20,8 @@ pub async fn apply(pool: &PgPool, view: &Identity, password: &str) -> Result<Per
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     let role = quote(&row.role);
-    execute(&mut transaction, format!("ALTER ROLE {role} LOGIN PASSWORD {}", literal(password))).await?;
+    let verifier = verifier(password, rand::random());
+    execute(&mut transaction, format!("ALTER ROLE {role} LOGIN PASSWORD {}", literal(&verifier))).await?;
     sqlx::query("UPDATE millrace.view SET password_digest = $3 WHERE namespace = $1 AND name = $2")
         .bind(&view.name.namespace)
         .bind(&view.name.name)

@@ -5,8 +5,10 @@ mod ending;
 mod exposure;
 mod facts;
 mod login;
+mod readers;
 mod refusal;
 mod revision;
+mod scram;
 mod session;
 
 pub use facts::observe;
@@ -42,7 +44,8 @@ pub async fn perform(
         Action::CutOver { live, next } => exposure::cut_over(pool, view, live, next).await,
         Action::FenceLive { live, next: _ } => exposure::fence(pool, view, live).await,
         Action::UnfenceLive { live } => exposure::unfence(pool, view, live).await,
-        Action::GrantReaders { target, readers } => exposure::grant(pool, target, readers).await,
+        Action::GrantReaders { target, readers } => readers::grant(pool, view, target, readers).await,
+        Action::RevokeReaders { target, readers } => readers::revoke(pool, view, target, readers).await,
         Action::Abandon { revision, trouble } => revision::abandon(pool, view, revision, &trouble.to_string()).await,
         Action::DropRevision { revision } => ending::drop_revision(pool, view, revision).await,
         Action::ReleaseView => ending::release(pool, view).await,

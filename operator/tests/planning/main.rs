@@ -1,0 +1,7 @@
+//! Plans as text: what a person wrote and what was seen, and what is done, waited for and wrong because of it.
+
+mod building;
+mod deletion;
+mod rollouts;
+mod scene;
+mod troubles;

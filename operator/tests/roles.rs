@@ -1,0 +1,175 @@
+//! Roles in a real Postgres: readers are let in and put out, and a worker logs in with its password.
+
+use millrace_crds::MaterializedView;
+use millrace_operator::{
+    view::{
+        action::{Action, Login, Owner},
+        desired::{Desired, Image},
+        known::Known,
+        name::Target,
+        observed::{Catalog, PostgresAddress, ViewRow},
+        spec::{Settings, parse},
+        tenancy::Tenancy,
+    },
+    world::{Performed, postgres},
+};
+use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
+
+struct Stage {
+    database: OwnedDatabase,
+    pool: PgPool,
+    desired: Desired,
+}
+
+impl Stage {
+    /// A view whose target shows something.
+    async fn new(name: &str) -> Stage {
+        let database = TemporaryPostgres::owned_database().await;
+        let pool = PgPool::connect(&database.uri).await.expect("the operator connects");
+        let stage = Stage { database, pool, desired: desired(name) };
+        stage.perform(Action::MigrateCatalog, None).await;
+        stage.perform(Action::ClaimView { target: stage.target(), from: Owner::NoRow }, None).await;
+        stage.execute(&format!("CREATE SCHEMA shop; CREATE VIEW {} AS SELECT 1 AS id", stage.target())).await;
+        stage.execute("UPDATE millrace.view SET shown = 'plain:aaaaaaaa'").await;
+        stage
+    }
+
+    fn target(&self) -> Target {
+        self.desired.target.clone()
+    }
+
+    fn address(&self) -> PostgresAddress {
+        PostgresAddress {
+            host: "127.0.0.1".into(),
+            port: self.database.port,
+            database: self.database.name.clone(),
+            ssl_mode: "disable".into(),
+            ca: None,
+        }
+    }
+
+    async fn perform(&self, action: Action, password: Option<&str>) {
+        let performed = postgres::perform(&self.pool, &self.desired, &action, password).await;
+        assert_eq!(performed, Ok(Performed::Done), "{action}");
+    }
+
+    async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect(sql);
+    }
+
+    async fn observe(&self) -> Catalog {
+        match postgres::observe(&self.pool, &self.address(), &self.desired).await {
+            Known::Present(catalog) => catalog,
+            other => panic!("the catalog is there: {other:?}"),
+        }
+    }
+
+    async fn view(&self) -> ViewRow {
+        self.observe().await.view.expect("the view was claimed")
+    }
+
+    async fn may_read(&self, role: &str) -> bool {
+        sqlx::query_scalar("SELECT has_table_privilege($1, $2, 'SELECT')")
+            .bind(role)
+            .bind(self.target().to_string())
+            .fetch_one(&self.pool)
+            .await
+            .expect("Postgres answers")
+    }
+}
+
+fn desired(name: &str) -> Desired {
+    let view: MaterializedView = serde_json::from_value(json!({
+        "apiVersion": "millrace.dev/v1alpha1",
+        "kind": "MaterializedView",
+        "metadata": {"name": name, "namespace": "shop", "uid": "uid-1", "generation": 1},
+        "spec": {
+            "sources": [{
+                "name": "users", "topic": "users", "as": "Stream", "columns": [{"name": "id", "type": "bigint"}],
+            }],
+            "query": "SELECT id FROM users",
+            "target": {"schema": "shop", "name": name, "readers": [format!("{name}_asked"), format!("{name}_nobody")]},
+        },
+    }))
+    .expect("the manifest is a view");
+    let settings = Settings {
+        image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
+        tenancy: Tenancy::default(),
+    };
+    parse(&view, &settings)
+}
+
+#[tokio::test]
+async fn a_reader_is_let_in_and_put_out_and_the_rights_that_others_gave_stay() {
+    let stage = Stage::new("readers").await;
+    let [asked, guest] = ["readers_asked", "readers_guest"];
+    stage.execute(&format!("CREATE ROLE {asked}; CREATE ROLE {guest}")).await;
+    stage.execute(&format!("GRANT SELECT ON {} TO {guest}", stage.target())).await;
+    let seen = stage.observe().await;
+    assert_eq!(seen.missing_readers, ["readers_nobody".to_owned()].into());
+    assert_eq!(seen.granted_readers, [].into());
+
+    let readers = vec![asked.to_owned()];
+    stage.perform(Action::GrantReaders { target: stage.target(), readers: readers.clone() }, None).await;
+    stage.perform(Action::GrantReaders { target: stage.target(), readers: readers.clone() }, None).await;
+    assert!(stage.may_read(asked).await);
+    let seen = stage.observe().await;
+    assert_eq!(seen.granted_readers, [asked.to_owned()].into());
+    assert_eq!(seen.view.expect("claimed").readers, [asked.to_owned()].into());
+
+    stage.perform(Action::RevokeReaders { target: stage.target(), readers: readers.clone() }, None).await;
+    assert!(!stage.may_read(asked).await);
+    assert!(stage.may_read(guest).await, "the operator did not give this right");
+    assert_eq!(stage.view().await.readers, [].into());
+}
+
+#[tokio::test]
+async fn a_reader_whose_role_was_dropped_is_forgotten() {
+    let stage = Stage::new("dropped").await;
+    let readers = vec!["dropped_asked".to_owned()];
+    stage.execute("CREATE ROLE dropped_asked").await;
+    stage.perform(Action::GrantReaders { target: stage.target(), readers: readers.clone() }, None).await;
+    stage.execute("GRANT dropped_asked TO CURRENT_USER; DROP OWNED BY dropped_asked; DROP ROLE dropped_asked").await;
+    stage.perform(Action::RevokeReaders { target: stage.target(), readers }, None).await;
+    assert_eq!(stage.view().await.readers, [].into());
+}
+
+#[tokio::test]
+async fn a_catalog_of_the_first_version_is_read_before_it_is_migrated() {
+    let stage = Stage::new("older").await;
+    stage.execute("ALTER TABLE millrace.view DROP COLUMN readers; UPDATE millrace.catalog SET version = 1").await;
+    assert_eq!(stage.view().await.readers, [].into());
+    stage.perform(Action::MigrateCatalog, None).await;
+    assert_eq!(stage.observe().await.version, millrace_contract::catalog::CATALOG_VERSION);
+}
+
+#[tokio::test]
+async fn a_worker_logs_in_with_a_password_that_postgres_was_never_told() {
+    let mut stage = Stage::new("login").await;
+    // Told the password itself, this Postgres would store it as MD5.
+    stage.execute(&format!("ALTER DATABASE \"{}\" SET password_encryption = 'md5'", stage.database.name)).await;
+    stage.pool = PgPool::connect(&stage.database.uri).await.expect("the operator connects");
+    let login = Login { address: stage.address(), kafka_ca: None, catalog_id: "catalog".into() };
+    let password = "0123456789abcdef";
+    stage.perform(Action::ApplyLogin(login), Some(password)).await;
+    let mut superuser = PgConnection::connect(&stage.database.superuser_uri).await.expect("the superuser connects");
+    let role = stage.desired.identity.name.role();
+    let stored: String = sqlx::query_scalar("SELECT rolpassword FROM pg_authid WHERE rolname = $1")
+        .bind(&role)
+        .fetch_one(&mut superuser)
+        .await
+        .expect("the role has a password");
+    assert!(stored.starts_with("SCRAM-SHA-256$4096:"), "{stored}");
+    let options = |password: &str| {
+        PgConnectOptions::new()
+            .host("127.0.0.1")
+            .port(stage.database.port)
+            .database(&stage.database.name)
+            .username(&role)
+            .password(password)
+    };
+    PgConnection::connect_with(&options(password)).await.expect("the worker logs in");
+    PgConnection::connect_with(&options("another")).await.expect_err("another password is refused");
+}
