@@ -129,20 +129,26 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
         TestStage::Unit => test_programs::run(checkout, options.soak, results),
         TestStage::Cluster => {
             let programs = Programs::at_hand(&Recipe::read(checkout)?)?;
-            // By its name in the whole workspace, not by package: see `cargo::build`.
-            let run = cargo().env("PATH", programs.search_path()).args([
-                "test",
-                "--workspace",
-                "--test",
-                "cluster",
-                "--",
-                "--test-threads=1",
-            ]);
-            tests(checkout, "cluster tests", run, results, |stage, line| {
-                if line.starts_with("test ") && line.contains(" ... ") {
-                    stage.say(line);
-                }
-            })
+            [("cluster tests side by side", "together::", "3"), ("cluster tests one by one", "alone::", "1")]
+                .into_iter()
+                .try_for_each(|(title, module, threads)| {
+                    // By its name in the whole workspace, not by package: see `cargo::build`.
+                    let run = cargo().env("PATH", programs.search_path()).args([
+                        "test",
+                        "--workspace",
+                        "--test",
+                        "cluster",
+                        "--",
+                        module,
+                        "--test-threads",
+                        threads,
+                    ]);
+                    tests(checkout, title, run, results, |stage, line| {
+                        if line.starts_with("test ") && line.contains(" ... ") {
+                            stage.say(line);
+                        }
+                    })
+                })
         }
         TestStage::Sabotage => sabotage::run(checkout, options.sabotage, results),
     }

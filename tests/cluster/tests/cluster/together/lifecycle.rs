@@ -1,10 +1,10 @@
-//! Suspend, delete, adopt; and the operator that does it is killed.
+//! Suspend, delete, adopt.
 
 use anyhow::{Result, ensure};
 use millrace_cluster_tests::{
     database,
     manifest::{item, table_view},
-    shell::{apply, eventually, kubectl},
+    shell::{apply, eventually},
     topic::{self, TestProducer},
     view::View,
 };
@@ -71,35 +71,4 @@ async fn a_deleted_view_is_retained_and_adopted_and_delete_leaves_nothing() -> R
     )?;
     ensure!(left.trim() == "0", "deletionPolicy Delete left {left} things behind");
     topic::delete("kept").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn when_the_leading_operator_is_killed_the_other_one_goes_on() -> Result<()> {
-    let view = View::new("shop", "led");
-    view.delete_with_its_table()?;
-    let leader = || {
-        kubectl(&[
-            "-n",
-            "millrace-system",
-            "get",
-            "lease",
-            "millrace-operator",
-            "-o",
-            "jsonpath={.spec.holderIdentity}",
-        ])
-    };
-    let first = leader()?;
-    ensure!(!first.is_empty(), "nobody leads");
-    kubectl(&["-n", "millrace-system", "delete", "pod", &first, "--grace-period=0", "--force"])?;
-    // Applied while nobody leads: it is the next leader's to do.
-    apply(&table_view("led", "led", 1, "SELECT id, amount FROM items"))?;
-    let second = eventually("another operator leads", MINUTE, || {
-        let now = leader()?;
-        ensure!(!now.is_empty() && now != first, "{now} leads");
-        Ok(now)
-    })?;
-    view.wait_ready(Duration::from_secs(120))?;
-    ensure!(leader()? == second, "the lead did not stay with {second}");
-    view.delete_with_its_table()?;
-    topic::delete("led").await
 }

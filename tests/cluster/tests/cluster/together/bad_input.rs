@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use millrace_cluster_tests::{
-    chaos, database,
+    database,
     manifest::{item, table_view},
-    shell::{apply, eventually, kubectl},
+    shell::{apply, eventually},
     topic::{self, TestProducer},
     view::View,
 };
@@ -103,29 +103,4 @@ async fn a_missing_topic_is_named_and_heals_and_a_recreated_one_stops_the_view()
     ensure!(database::psql("select count(*) from shop.late")?.trim() == "0", "the new topic is empty");
     view.delete_with_its_table()?;
     topic::delete("late-events").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_down_stops_nothing() -> Result<()> {
-    let view = View::new("shop", "steady");
-    view.delete_with_its_table()?;
-    topic::delete("steady").await?;
-    apply(&table_view("steady", "steady", 6, "SELECT id, amount FROM items"))?;
-    view.wait_ready(Duration::from_secs(120))?;
-    let node = chaos::node_of("millrace-system", "kafka-2")?;
-    chaos::signal(&node, "KILL", "kafka.Kafka")?;
-    let producer = TestProducer::new()?;
-    for key in 0..2_000 {
-        let id = format!("키-{key}");
-        producer.send("steady", id.as_bytes(), Some(item(&id, "x", key).as_bytes()))?;
-    }
-    producer.flush()?;
-    eventually("all rows are there", Duration::from_secs(120), || {
-        let rows = database::psql("select count(*), sum(amount) from shop.steady")?;
-        ensure!(rows.trim() == format!("2000|{}", 1999 * 1000), "found {rows}");
-        Ok(())
-    })?;
-    kubectl(&["-n", "millrace-system", "wait", "--for=condition=Ready", "pod/kafka-2", "--timeout=120s"])?;
-    view.delete_with_its_table()?;
-    topic::delete("steady").await
 }

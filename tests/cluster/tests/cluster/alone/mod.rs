@@ -1,0 +1,8 @@
+//! Tests that take the whole cluster to themselves, one after another in the order of their names: they break or replace
+//! parts that every view needs, or look at the time that something takes.
+
+mod a_first_view;
+mod b_faults;
+mod c_replay;
+mod d_losses;
+mod e_helm;
