@@ -39,7 +39,8 @@ pub async fn commit(session: &mut Session<'_>, prepared: Prepared) -> Result<(),
         }
         match commit_part(session, &part).await {
             Ok(()) => {}
-            Err(StoreError::Row { reason, detail }) if part.raw.len() == 1 => {
+            // What was refused already has no row left that could be at fault.
+            Err(StoreError::Row { reason, detail }) if part.raw.len() == 1 && part.mapped.is_some() => {
                 let mut part = part;
                 part.refuse(reason, detail);
                 parts.push(part);

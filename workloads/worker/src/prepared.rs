@@ -5,7 +5,7 @@ use millrace_connectors::{
     decode::{Decoder, Reason, Rejected},
     faults::sabotaged,
     kafka::partition_of,
-    postgres::{Advance, DeadLetter},
+    postgres::{Advance, DeadLetter, LAST_EVENT_TIME},
 };
 use millrace_contract::{Plan, plan::Output};
 use millrace_dataflow::{
@@ -145,7 +145,7 @@ impl Prepared {
         for record in self.raw.iter() {
             let (records, _, newest) = sums.entry(record.partition).or_default();
             *records += 1;
-            if record.timestamp >= 0 {
+            if (0..=LAST_EVENT_TIME).contains(&record.timestamp) {
                 *newest = (*newest).max(Some(record.timestamp));
             }
         }

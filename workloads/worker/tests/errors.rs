@@ -3,7 +3,7 @@
 mod common;
 
 use common::Scene;
-use millrace_test_support::plans;
+use millrace_test_support::{TemporaryKafka, TemporaryPostgres, plans};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -60,6 +60,24 @@ async fn a_row_that_postgres_refuses_is_found_among_many() {
         assert!(detail.contains("SQLSTATE 54000"), "{detail}");
     }
     scene.assert_continuous().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_a_time_that_postgres_does_not_have_is_applied() {
+    let brokers = TemporaryKafka::shared().await;
+    let any_time = ("message.timestamp.after.max.ms", "9223372036854775807");
+    brokers.create_topic("users-of-any-time", 1, &[any_time]).await;
+    let database = TemporaryPostgres::owned_database().await;
+    let mut scene = Scene::over(brokers, database, plans::upsert, "users-of-any-time".into()).await;
+    scene.produce(&[user(1)]).await;
+    scene.produce_from(9_300_000_000_000_000, &[user(2)]).await;
+    scene.produce(&[user(3)]).await;
+    let _worker = scene.worker("user-view-0");
+    scene.caught_up().await;
+    scene.assert_exact().await;
+    let newest = scene.records[2].timestamp;
+    let seen = "SELECT (extract(epoch FROM event_time) * 1000)::bigint FROM millrace.progress";
+    assert_eq!(scene.query::<(i64,)>(seen).await, [(newest,)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
