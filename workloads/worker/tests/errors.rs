@@ -114,6 +114,19 @@ async fn a_policy_of_stop_stands_still_before_the_record_and_goes_on_when_it_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_stop_says_why_whatever_bytes_the_record_has() {
+    let mut scene = Scene::new(plans::upsert, 1).await;
+    scene.execute("UPDATE millrace.revision SET errors_policy = 'Stop'").await;
+    let (_, value) = user(0);
+    scene.produce(&[user(1), ("0\0".into(), value)]).await;
+    let _worker = scene.worker("user-view-0");
+    scene
+        .until("the task stands still", "SELECT problem LIKE 'ErrorsStopped:%' FROM millrace.progress", PATIENCE)
+        .await;
+    assert_eq!(scene.positions().await[&0], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_dead_letters_stop_the_view() {
     let mut scene = Scene::new(plans::upsert, 2).await;
     scene.execute("UPDATE millrace.revision SET errors_stop_above = 100").await;
