@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Records in one epoch at most, and at least however slow commits are.
+/// Records in one epoch at most, and at least while commits are slow but end.
 pub const MOST_RECORDS: usize = 20_000;
 const FEWEST_RECORDS: usize = 250;
 
@@ -97,7 +97,11 @@ async fn commit_part(session: &mut Session<'_>, part: &Prepared) -> Result<(), S
     let kept = if session.policy() == ErrorsPolicy::Skip { &[][..] } else { &dead_letters[..] };
     let begun = Instant::now();
     let epoch = Epoch { advances: &advances, mapped: part.mapped.as_ref(), dead_letters: kept };
-    let committed = session.store().commit(&epoch).await?;
+    let committed = session.store().commit(&epoch).await;
+    if committed.as_ref().is_err_and(StoreError::is_of_size) {
+        shrink(session, part.raw.len());
+    }
+    let committed = committed?;
     let took = begun.elapsed();
     session.advanced(&advances, committed);
     adapt(session, part.raw.len(), took);
@@ -126,12 +130,20 @@ async fn commit_part(session: &mut Session<'_>, part: &Prepared) -> Result<(), S
     Ok(())
 }
 
+/// Makes epochs smaller than one of so many records that did not pass: the same again would not either.
+fn shrink(session: &Session<'_>, records: usize) {
+    let limit = &session.shared().epoch_records;
+    let smaller = (records.min(limit.load(Ordering::Relaxed)) / 2).max(1);
+    limit.store(smaller, Ordering::Relaxed);
+    tracing::info!(records, smaller, "epochs get smaller");
+}
+
 /// Makes epochs smaller where commits are slow: a lease must be renewed while one runs.
 fn adapt(session: &Session<'_>, records: usize, took: Duration) {
     let limit = &session.shared().epoch_records;
     let present = limit.load(Ordering::Relaxed);
     if took > Duration::from_secs(2) {
-        limit.store((present / 2).max(FEWEST_RECORDS), Ordering::Relaxed);
+        limit.store((present / 2).max(FEWEST_RECORDS).min(present), Ordering::Relaxed);
     } else if took < Duration::from_millis(700) && records * 10 >= present * 9 {
         limit.store((present * 2).min(MOST_RECORDS), Ordering::Relaxed);
     }
