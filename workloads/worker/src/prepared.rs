@@ -13,10 +13,11 @@ use millrace_dataflow::{
     value::zone_named,
 };
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicI32, Ordering::Relaxed},
     },
 };
 
@@ -63,7 +64,7 @@ impl Preparer {
 
     /// The topic has this many partitions now.
     pub fn note_partitions(&self, partitions: usize) {
-        self.partitions.store(i32::try_from(partitions).unwrap_or(i32::MAX), Ordering::Relaxed);
+        self.partitions.store(i32::try_from(partitions).unwrap_or(i32::MAX), Relaxed);
     }
 
     pub fn prepare(&self, mut raw: RawRecords, ranges: Vec<Range>) -> Prepared {
@@ -78,7 +79,7 @@ impl Preparer {
             rejected.push(Rejected { record, reason: Reason::Compute, detail: failed.detail.clone() });
         }
         rejected.sort_by_key(|rejected| rejected.record);
-        let partitions = self.partitions.load(Ordering::Relaxed);
+        let partitions = self.partitions.load(Relaxed);
         let misplaced = self.keyed_state
             && partitions > 0
             && raw.iter().any(|record| record.key.is_none_or(|key| partition_of(key, partitions) != record.partition));
@@ -102,26 +103,25 @@ impl Preparer {
         self.prepare(raw, ranges)
     }
 
-    /// Two epochs that one after the other do what this one does. It holds at least two records.
+    /// Two epochs that one after the other do what this one does: each partition is cut at its `middle`.
+    pub fn split(&self, prepared: &Prepared, middle: impl Fn(&Range) -> i64) -> (Prepared, Prepared) {
+        let part = |limits: &dyn Fn(&Range) -> (i64, i64)| {
+            let limits = prepared.ranges.iter().map(|range| (range.partition, limits(range))).collect();
+            self.restrict(prepared, &limits)
+        };
+        (part(&|range| (range.from, middle(range))), part(&|range| (middle(range), range.to)))
+    }
+
+    /// The same, with half of the records in each. It holds at least two.
     pub fn halve(&self, prepared: &Prepared) -> (Prepared, Prepared) {
         let mut places: Vec<(i32, i64)> = prepared.raw.iter().map(|record| (record.partition, record.offset)).collect();
         places.sort_unstable();
         let (partition, offset) = places[places.len() / 2];
-        let split = |first: bool| -> BTreeMap<i32, (i64, i64)> {
-            prepared
-                .ranges
-                .iter()
-                .map(|range| {
-                    let middle = match range.partition.cmp(&partition) {
-                        std::cmp::Ordering::Less => range.to,
-                        std::cmp::Ordering::Equal => offset,
-                        std::cmp::Ordering::Greater => range.from,
-                    };
-                    (range.partition, if first { (range.from, middle) } else { (middle, range.to) })
-                })
-                .collect()
-        };
-        (self.restrict(prepared, &split(true)), self.restrict(prepared, &split(false)))
+        self.split(prepared, |range| match range.partition.cmp(&partition) {
+            Ordering::Less => range.to,
+            Ordering::Equal => offset,
+            Ordering::Greater => range.from,
+        })
     }
 }
 

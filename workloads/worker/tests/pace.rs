@@ -3,6 +3,7 @@
 mod common;
 
 use common::Scene;
+use millrace_connectors::kafka::partition_of;
 use millrace_test_support::plans;
 use std::time::{Duration, Instant};
 
@@ -60,4 +61,33 @@ async fn a_statement_ends_soon_after_its_worker_does() {
     scene.caught_up_within(Duration::from_secs(8)).await;
     eprintln!("went on {:?} after kill -9", killed.elapsed());
     scene.assert_exact().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_refused_records_are_looked_for_leases_are_kept_and_an_end_is_heard() {
+    let mut scene = Scene::new(plans::append, 6).await;
+    scene.execute(&format!("ALTER TABLE \"{}\".rows ADD CHECK (name <> 'refused')", scene.stored.schema)).await;
+    let mut workers = vec![scene.worker("user-view-0"), scene.worker("user-view-1")];
+    let even = "SELECT bool_and(tasks = 3) AND count(*) = 2
+                FROM (SELECT count(*) AS tasks FROM millrace.progress WHERE holder IS NOT NULL GROUP BY holder) AS held";
+    scene.until("the tasks are shared evenly", even, PATIENCE).await;
+    let owners = "SELECT partition, owner FROM millrace.progress ORDER BY partition";
+    let before: Vec<(i32, i64)> = scene.query(owners).await;
+
+    let partition = partition_of(b"7", 6);
+    scene.produce(&vec![user("refused"); 10_000]).await;
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let position = scene.positions().await[&partition];
+    assert!(position < 10_000, "all was done within one lease: nothing is shown");
+    assert_eq!(scene.query::<(i32, i64)>(owners).await, before, "the other tasks' leases were kept");
+
+    let holder = format!("SELECT holder FROM millrace.progress WHERE partition = {partition}");
+    let holder: Vec<(String,)> = scene.query(&holder).await;
+    let mut worker = workers.remove(usize::from(holder[0].0 == "user-view-1"));
+    worker.signal(libc::SIGTERM);
+    let status = worker.wait(Duration::from_secs(5)).expect("the worker ends when it is told to");
+    assert!(status.success(), "{status}");
+    let free: Vec<(bool,)> =
+        scene.query(&format!("SELECT holder IS DISTINCT FROM '{}' FROM millrace.progress", holder[0].0)).await;
+    assert!(free.iter().all(|(free,)| *free), "what it held was given back");
 }
