@@ -96,7 +96,10 @@ impl Preparer {
             .iter()
             .filter_map(|range| {
                 let &(from, to) = limits.get(&range.partition)?;
-                Some(Range { from, to, ..range.clone() })
+                let left_out = range.to - to;
+                // Where the end of the log is not known, what is left out is still known to be before it.
+                let lag = if left_out > 0 { Some(range.lag.unwrap_or(0) + left_out) } else { range.lag };
+                Some(Range { from, to, lag, ..range.clone() })
             })
             .filter(|range| range.from < range.to)
             .collect();
@@ -186,5 +189,41 @@ impl Prepared {
     pub fn refuse(&mut self, reason: Reason, detail: String) {
         self.mapped = None;
         self.rejected = vec![Rejected { record: 0, reason, detail }];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_test_support::plans;
+
+    /// Twenty records in each of two partitions, ten of which are still to come in the first.
+    fn epoch(preparer: &Preparer) -> Prepared {
+        let mut raw = RawRecords::default();
+        for offset in 0..20 {
+            raw.push(0, offset, 0, None, Some(b"{}"));
+            raw.push(1, offset, 0, None, Some(b"{}"));
+        }
+        let range = |partition, lag| Range { partition, owner: 1, from: 0, to: 20, lag };
+        preparer.prepare(raw, vec![range(0, Some(10)), range(1, None)])
+    }
+
+    fn lags(prepared: &Prepared) -> Vec<(i32, i64, Option<i64>)> {
+        prepared.ranges.iter().map(|range| (range.partition, range.to, range.lag)).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_is_still_to_be_read() {
+        let preparer = Preparer::new(Arc::new(plans::append("users"))).expect("the plan runs");
+        let epoch = epoch(&preparer);
+        let restricted = preparer.restrict(&epoch, &BTreeMap::from([(0, (0, 15)), (1, (0, 15))]));
+        assert_eq!(lags(&restricted), [(0, 15, Some(15)), (1, 15, Some(5))]);
+        assert_eq!(lags(&preparer.restrict(&epoch, &BTreeMap::from([(1, (5, 20))]))), [(1, 20, None)]);
+        let (first, second) = preparer.halve(&epoch);
+        assert_eq!(lags(&first), [(0, 20, Some(10))]);
+        assert_eq!(lags(&second), [(1, 20, None)]);
+        let (first, second) = preparer.halve(&first);
+        assert_eq!(lags(&first), [(0, 10, Some(20))]);
+        assert_eq!(lags(&second), [(0, 20, Some(10))]);
     }
 }

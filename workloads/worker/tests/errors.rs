@@ -127,6 +127,21 @@ async fn a_policy_of_stop_says_why_whatever_bytes_the_record_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_task_leaves_out_is_its_lag() {
+    let mut scene = Scene::new(plans::upsert, 1).await;
+    scene.execute("UPDATE millrace.revision SET errors_policy = 'Stop'").await;
+    let mut lines: Vec<_> = (0..200).map(user).collect();
+    lines[100].1 = Some("[".into());
+    scene.produce(&lines).await;
+    let _worker = scene.worker("user-view-0");
+    scene
+        .until("the task stands still", "SELECT problem LIKE 'ErrorsStopped:%' FROM millrace.progress", PATIENCE)
+        .await;
+    let at: Vec<(i64, Option<i64>)> = scene.query("SELECT next_offset, lag_records FROM millrace.progress").await;
+    assert_eq!(at, [(100, Some(100))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_dead_letters_stop_the_view() {
     let mut scene = Scene::new(plans::upsert, 2).await;
     scene.execute("UPDATE millrace.revision SET errors_stop_above = 100").await;
