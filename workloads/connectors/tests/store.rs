@@ -270,6 +270,45 @@ async fn an_older_record_of_another_partition_read_later_changes_nothing() {
     assert_eq!(names(stored.rows().await), [Some("다음".into())]);
 }
 
+/// Clocks go back within partition 0 and two partitions hold the keys: every cut must end at the same rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keys_newest_record_is_the_same_however_epochs_are_cut() {
+    let user = |id: i32, age: i32| format!(r#"{{"user":{{"id":{id},"department":"개발팀","age":{age}}}}}"#);
+    let (a, b, c, d, e) = (user(7, 1), user(7, 2), user(7, 3), user(8, 4), user(8, 5));
+    let mut records = common::records(&[
+        (0, "7", Some(&a)),
+        (0, "8", Some(&d)),
+        (0, "7", Some(&b)),
+        (0, "8", None),
+        (1, "7", Some(&c)),
+        (1, "8", Some(&e)),
+    ]);
+    for (record, timestamp) in records.iter_mut().zip([100, 100, 50, 50, 75, 75]) {
+        record.timestamp = timestamp;
+    }
+    let last_of_partition_0 = |plan: &millrace_contract::Plan| recomputed(plan, &records[2..4]);
+    let orders: [&[&[usize]]; 6] = [
+        &[&[0, 1, 2, 3, 4, 5]],
+        &[&[0, 1], &[2, 3, 4, 5]],
+        &[&[0, 1, 2, 3], &[4, 5]],
+        &[&[0, 1], &[4, 5], &[2, 3]],
+        &[&[4, 5], &[0, 1], &[2, 3]],
+        &[&[0], &[1, 4], &[2, 3, 5]],
+    ];
+    for plan in [plans::upsert, plans::table_totals] {
+        for order in orders {
+            let stored = stored(plan("users")).await;
+            let mut worker = Worker::start(&stored, "a").await;
+            let mut held = claim_all(&mut worker, PARTITIONS).await;
+            for epoch in order {
+                let epoch: Vec<common::Record> = epoch.iter().map(|&index| records[index].clone()).collect();
+                commit(&mut worker, &mut held, &epoch).await.expect("committed");
+            }
+            assert_eq!(stored.rows().await, last_of_partition_0(&stored.plan), "{order:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_views_role_sees_and_changes_only_its_own_rows() {
     let stored = stored(plans::append("users")).await;

@@ -49,7 +49,13 @@ pub fn write(schema: &str, table: &Table) -> String {
             let set: Vec<String> = (0..table.columns.len())
                 .filter(|index| !table.key.contains(index))
                 .map(|index| quote(&table.columns[index].name))
-                .map(|name| format!("{name} = excluded.{name}"))
+                .map(|name| {
+                    if name == timestamp {
+                        format!("{name} = greatest(t.{name}, excluded.{name})")
+                    } else {
+                        format!("{name} = excluded.{name}")
+                    }
+                })
                 .collect();
             format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {} WHERE {newer}", set.join(", "))
         }
