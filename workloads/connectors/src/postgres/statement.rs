@@ -86,6 +86,11 @@ pub fn write(schema: &str, table: &Table) -> String {
     }
 }
 
+/// The statement that writes a versioned table, kept from rows of other partitions: those it does not count as written.
+pub fn of_own_partition(write: &str) -> String {
+    format!("{write} AND t.{0} = excluded.{0}", quote(PARTITION))
+}
+
 /// Deletes the rows at the bound places that are still empty: they are locked by this transaction.
 pub fn delete_empty(schema: &str, table: &Table) -> String {
     format!(
