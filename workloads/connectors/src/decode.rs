@@ -3,6 +3,7 @@
 //! Pure: no clock, no client. A record that cannot be read is rejected alone, with a sentence; the others go on.
 
 mod debezium;
+mod growth;
 mod key;
 mod path;
 mod rejected;

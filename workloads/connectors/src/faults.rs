@@ -45,7 +45,7 @@ pub const SABOTAGES: &[&str] = &[
     "drop_zero_delete",
     // Shared state is read without the advisory locks.
     "no_advisory_lock",
-    // Nobody looks whether keys lie where murmur2 puts them.
+    // Nobody looks whether a key lies in several partitions.
     "ignore_partitioner",
     // A record that cannot be applied leaves no dead letter.
     "forget_dead_letters",

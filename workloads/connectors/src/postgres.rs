@@ -17,6 +17,7 @@ pub use catalog::{ErrorsPolicy, Loaded, Survey, TaskRow};
 pub use connection::connect;
 pub use epoch::{Advance, Committed, DeadLetter, Epoch};
 pub use error::{LoadError, StoreError};
+pub use fence::LAST_EVENT_TIME;
 pub use lease::Claimed;
 pub use problem::Problem;
 pub use store::{RevisionName, Store};

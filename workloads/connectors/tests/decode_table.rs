@@ -144,3 +144,38 @@ fn a_debezium_envelope_says_what_happened() {
         &[("-", r#"{"before":{"id":7},"op":"d"}"#, "! Decode | Stream")],
     );
 }
+
+#[test]
+fn numbers_that_are_long_without_their_exponent_are_rejected() {
+    for (ty, long, short) in [
+        (SqlType::Numeric, "1e131071", "1e308"),
+        (SqlType::Numeric, "\"1e131071\"", "\"1e-308\""),
+        (SqlType::Text, "1e131071", "\"1e131071\""),
+        (SqlType::Text, "[1e131071]", "{\"a\":1e30}"),
+        (SqlType::Jsonb, "{\"a\":[1e131071]}", "{\"a\":[\"1e131071\",1e-300]}"),
+        (SqlType::DoublePrecision, "1e131071", "1e300"),
+        (SqlType::BigInt, "1e131071", "1e18"),
+    ] {
+        let mut source = source(SourceKind::Stream, Format::Json, KeyFormat::None);
+        source.columns[1].ty = ty;
+        let mut raw = RawRecords::default();
+        for number in [long, short] {
+            raw.push(0, 5, 0, None, Some(format!(r#"{{"id":7,"이름":{number}}}"#).as_bytes()));
+        }
+        let decoded = Decoder::new(&source, chrono_tz::UTC).decode(&raw);
+        let reasons: Vec<&str> = decoded.rejected.iter().map(|rejected| rejected.reason.name()).collect();
+        assert_eq!((reasons, decoded.rows), (vec!["Decode"], vec![1]), "{ty} {long}");
+        assert!(decoded.rejected[0].detail.contains("131071 digits longer"), "{}", decoded.rejected[0].detail);
+    }
+}
+
+#[test]
+fn many_short_numbers_do_not_become_a_large_batch() {
+    let mut source = source(SourceKind::Stream, Format::Json, KeyFormat::None);
+    source.columns[1].ty = SqlType::Jsonb;
+    let value = format!(r#"{{"이름":[{}]}}"#, vec!["1e9999"; 5_000].join(","));
+    let mut raw = RawRecords::default();
+    raw.push(0, 5, 0, None, Some(value.as_bytes()));
+    let decoded = Decoder::new(&source, chrono_tz::UTC).decode(&raw);
+    assert!(decoded.records.is_empty(), "{} bytes became a row", value.len());
+}

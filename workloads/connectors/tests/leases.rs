@@ -150,6 +150,9 @@ async fn versions_of_deleted_keys_go_after_seven_days_of_the_logs_time() {
     worker.store.renew(&lags(5)).await.expect("renewed");
     assert_eq!(worker.store.prune().await.expect("answered"), 0, "partition 1 has not read so far yet");
     worker.store.renew(&lags(0)).await.expect("renewed");
+    worker.store.set_problem((1, held[&1].owner), Some("ErrorsStopped: ")).await.expect("written");
+    assert_eq!(worker.store.prune().await.expect("answered"), 0, "how far partition 1 is behind is no longer known");
+    worker.store.set_problem((1, held[&1].owner), None).await.expect("cleared");
     assert_eq!(worker.store.prune().await.expect("answered"), 1, "only the older delete goes");
     let mut owner = stored.owner().await;
     let sql = format!("SELECT id FROM \"{}\".rows ORDER BY id", stored.schema);

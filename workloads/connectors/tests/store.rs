@@ -189,15 +189,47 @@ async fn two_workers_on_one_shared_key_take_turns() {
     let stored = stored(plans::table_totals("users")).await;
     let mut owner = stored.owner().await;
     sqlx::query("UPDATE millrace.progress SET shared = true").execute(&mut owner).await.expect("shared");
-    let mut one = Worker::start(&stored, "a").await;
-    let mut two = Worker::start(&stored, "b").await;
+    rewrite_one_key_in_two_partitions(&stored, ["7", "7"]).await;
+}
+
+/// Nobody has said that the state is shared: the keys' bytes differ and the keys do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_two_partitions_is_noticed_by_whoever_writes_it_second() {
+    let stored = stored(plans::table_totals("users")).await;
+    let mut owner = stored.owner().await;
+    let mut shared = async || -> bool {
+        let sql = "SELECT bool_and(shared) FROM millrace.progress";
+        sqlx::query_scalar(sql).fetch_one(&mut owner).await.expect("read")
+    };
+    let mut worker = Worker::start(&stored, "a").await;
+    let mut held = claim_all(&mut worker, PARTITIONS).await;
+    let user = |id: i32, age: i32| format!(r#"{{"user":{{"id":{id},"department":"개발팀","age":{age}}}}}"#);
+    let (a, b, c, d) = (user(7, 1), user(7, 2), user(8, 3), user(7, 4));
+    let records = common::records(&[(0, "7", Some(&a)), (0, "7", Some(&b)), (1, "8", Some(&c)), (2, "07", Some(&d))]);
+    commit(&mut worker, &mut held, &records[..1]).await.expect("committed");
+    commit(&mut worker, &mut held, &records[1..3]).await.expect("committed");
+    assert!(!shared().await, "every key is in one partition");
+    commit(&mut worker, &mut held, &records[3..]).await.expect("committed");
+    assert!(shared().await, "key 7 is in two");
+    assert_eq!(stored.rows().await, recomputed(&stored.plan, &records[2..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_on_one_key_that_is_not_known_to_be_shared_take_turns() {
+    let stored = stored(plans::table_totals("users")).await;
+    rewrite_one_key_in_two_partitions(&stored, ["7", "07"]).await;
+}
+
+/// One key in two partitions; two workers rewrite it again and again at once.
+async fn rewrite_one_key_in_two_partitions(stored: &StoredRevision, keys: [&str; 2]) {
+    let mut one = Worker::start(stored, "a").await;
+    let mut two = Worker::start(stored, "b").await;
     let mut held_by_one = common::claim(&mut one, &[0]).await;
     let mut held_by_two = common::claim(&mut two, &[1]).await;
-    // One key in two partitions, as after growth; both workers rewrite it again and again at once.
     let user = |age: i64| format!(r#"{{"user":{{"id":7,"department":"개발팀","age":{age}}}}}"#);
     let texts: Vec<String> = (0..60).map(user).collect();
-    let lines = |partition| -> Vec<(i32, &str, Option<&str>)> {
-        texts.iter().map(|text| (partition, "7", Some(text.as_str()))).collect()
+    let lines = |partition: i32| -> Vec<(i32, &str, Option<&str>)> {
+        texts.iter().map(|text| (partition, keys[partition as usize], Some(text.as_str()))).collect()
     };
     let (first, second) = (common::records(&lines(0)), common::records(&lines(1)));
     let run_one = async {
@@ -268,6 +300,45 @@ async fn an_older_record_of_another_partition_read_later_changes_nothing() {
     assert_eq!(names(stored.rows().await), [Some("새것".into())], "neither the value nor the key comes back");
     commit(&mut worker, &mut held, &records[4..]).await.expect("committed");
     assert_eq!(names(stored.rows().await), [Some("다음".into())]);
+}
+
+/// Clocks go back within partition 0 and two partitions hold the keys: every cut must end at the same rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keys_newest_record_is_the_same_however_epochs_are_cut() {
+    let user = |id: i32, age: i32| format!(r#"{{"user":{{"id":{id},"department":"개발팀","age":{age}}}}}"#);
+    let (a, b, c, d, e) = (user(7, 1), user(7, 2), user(7, 3), user(8, 4), user(8, 5));
+    let mut records = common::records(&[
+        (0, "7", Some(&a)),
+        (0, "8", Some(&d)),
+        (0, "7", Some(&b)),
+        (0, "8", None),
+        (1, "7", Some(&c)),
+        (1, "8", Some(&e)),
+    ]);
+    for (record, timestamp) in records.iter_mut().zip([100, 100, 50, 50, 75, 75]) {
+        record.timestamp = timestamp;
+    }
+    let last_of_partition_0 = |plan: &millrace_contract::Plan| recomputed(plan, &records[2..4]);
+    let orders: [&[&[usize]]; 6] = [
+        &[&[0, 1, 2, 3, 4, 5]],
+        &[&[0, 1], &[2, 3, 4, 5]],
+        &[&[0, 1, 2, 3], &[4, 5]],
+        &[&[0, 1], &[4, 5], &[2, 3]],
+        &[&[4, 5], &[0, 1], &[2, 3]],
+        &[&[0], &[1, 4], &[2, 3, 5]],
+    ];
+    for plan in [plans::upsert, plans::table_totals] {
+        for order in orders {
+            let stored = stored(plan("users")).await;
+            let mut worker = Worker::start(&stored, "a").await;
+            let mut held = claim_all(&mut worker, PARTITIONS).await;
+            for epoch in order {
+                let epoch: Vec<common::Record> = epoch.iter().map(|&index| records[index].clone()).collect();
+                commit(&mut worker, &mut held, &epoch).await.expect("committed");
+            }
+            assert_eq!(stored.rows().await, last_of_partition_0(&stored.plan), "{order:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

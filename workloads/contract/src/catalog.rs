@@ -18,11 +18,12 @@ pub const LEASE_SECONDS: i32 = 7;
 pub const LOCK_BUCKETS: i32 = 16;
 
 /// Settings of every writing role, set with `ALTER ROLE … SET`: a stopped worker's open transaction must not block its
-/// successor.
+/// successor, and what a worker no longer waits for must not go on.
 pub const ROLE_SETTINGS: &[(&str, &str)] = &[
     ("idle_in_transaction_session_timeout", "10s"),
-    ("statement_timeout", "60s"),
+    ("statement_timeout", "15s"),
     ("lock_timeout", "5s"),
+    ("client_connection_check_interval", "2s"),
     ("tcp_keepalives_idle", "5"),
     ("tcp_keepalives_interval", "2"),
     ("tcp_keepalives_count", "3"),

@@ -8,7 +8,7 @@ pub const ROWS: &str = "rows";
 /// Version columns of a `Versioned` table: the record that a row's content comes from.
 pub const PARTITION: &str = "_partition";
 pub const OFFSET: &str = "_offset";
-/// The record's timestamp, milliseconds since 1970, bigint.
+/// The greatest timestamp that its partition had for the key until then, milliseconds since 1970, bigint.
 pub const TIMESTAMP: &str = "_timestamp";
 /// True for a key that is absent: its version is kept so that an older record read later does not bring it back.
 pub const DELETED: &str = "_deleted";
@@ -58,7 +58,8 @@ pub enum WriteRule {
     /// Insert; a key is never written twice. Ends with `_partition`, `_offset`, which are the key.
     Append,
     /// The newer version wins: same partition, the higher offset; another partition, the higher timestamp, then the
-    /// higher partition. Ends with `_partition integer, _offset bigint, _timestamp bigint, _deleted boolean`.
+    /// higher partition. The winner's `_timestamp` is the greater of the two.
+    /// Ends with `_partition integer, _offset bigint, _timestamp bigint, _deleted boolean`.
     /// A deleted row has null in all columns but the key and these four.
     Versioned,
     /// Columns combine by their `merge`; a row whose `_count` (always the last column) reaches 0 is deleted, unless

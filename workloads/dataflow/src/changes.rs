@@ -11,9 +11,18 @@ pub(crate) struct Inserts {
     pub offsets: Int64Array,
 }
 
-/// The newest record of every key of a Table, sorted by key.
+/// Of every key of a Table the newest record of each partition that has any: nearly always one record a key.
+///
+/// The rows are in rounds of distinct keys, each sorted by key. The first round has every key and the newest of its
+/// records, the next one the second newest of the keys that have two, and so on. A record that loses against another
+/// partition's here can still be the newer one of what is stored, if that is of its own partition. So a key takes the
+/// first of its rows that is newer than the stored one.
 #[derive(Debug, Clone)]
 pub(crate) struct Newest {
+    /// The length of every round.
+    pub rounds: Vec<usize>,
+    /// For every row, the row of the first round that has its key.
+    pub places: Vec<u32>,
     pub keys: Vec<ArrayRef>,
     /// Mapped columns; all null where the key is deleted.
     pub columns: Vec<ArrayRef>,
@@ -26,6 +35,11 @@ pub(crate) struct Newest {
 impl Newest {
     pub fn len(&self) -> usize {
         self.deleted.len()
+    }
+
+    /// The number of distinct keys: those of the first round.
+    pub fn key_count(&self) -> usize {
+        self.rounds.first().copied().unwrap_or(0)
     }
 
     pub fn version(&self, row: usize) -> Version {

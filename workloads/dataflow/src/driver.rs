@@ -34,7 +34,7 @@ enum Stages {
     KeepAndFold(Latest, Aggregate),
 }
 
-/// One epoch's records, evaluated; for a Table only the newest of every key is left, sorted by key.
+/// One epoch's records, evaluated; for a Table only the newest of every key and partition are left, sorted by key.
 #[derive(Debug, Clone)]
 pub struct Mapped {
     pub rejected: Vec<Rejected>,
@@ -107,11 +107,11 @@ impl Dataflow {
     }
 
     /// What to write: state tables first, then `rows`, then values tables. `state` holds the rows of the wanted keys
-    /// that exist, all columns, in any order. An error is of the whole epoch: a sum that left its type.
+    /// that exist, all columns, in any order. A table may have several writes, in their order. An error is of the whole epoch: a sum that left its type.
     pub fn apply(&self, mapped: &Mapped, state: Option<&RecordBatch>) -> Result<Vec<Write>, EvalError> {
         match (&self.stages, &mapped.changes) {
             (Stages::Append(append), MapChanges::Inserts(inserts)) => Ok(append.apply(inserts).into_iter().collect()),
-            (Stages::Upsert(upsert), MapChanges::Newest(newest)) => Ok(upsert.apply(newest).into_iter().collect()),
+            (Stages::Upsert(upsert), MapChanges::Newest(newest)) => Ok(upsert.apply(newest)),
             (Stages::Fold(aggregate), MapChanges::Inserts(inserts)) => aggregate.apply(&inserted(inserts)),
             (Stages::KeepAndFold(latest, aggregate), MapChanges::Newest(newest)) => {
                 let (weighted, write) = latest.apply(newest, state);

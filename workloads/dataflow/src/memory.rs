@@ -47,7 +47,7 @@ impl MemoryStore {
         let mut tables = self.tables.clone();
         let mut touched: Vec<BTreeSet<Key>> = vec![BTreeSet::new(); tables.len()];
         for write in writes {
-            touched[write.table] = tables[write.table].write(&write.rows)?;
+            touched[write.table].extend(tables[write.table].write(&write.rows)?);
         }
         let sources = tables.clone();
         for (stored, touched) in tables.iter_mut().zip(&touched) {

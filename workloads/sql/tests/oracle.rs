@@ -231,8 +231,9 @@ async fn expect(postgres: &mut PgConnection, case: &Case) -> Result<(), String> 
             let key: Vec<String> = case.declared.key.iter().map(|key| quote(key)).collect();
             let deleted = case.declared.delete_when.as_deref().unwrap_or("false");
             format!(
-                "SELECT {names} FROM (SELECT DISTINCT ON ({key}) * FROM log \
-                 ORDER BY {key}, _timestamp DESC, _partition DESC, _offset DESC) AS newest \
+                "SELECT {names} FROM (SELECT DISTINCT ON ({key}) * FROM \
+                 (SELECT *, max(_timestamp) OVER (PARTITION BY {key}, _partition) AS _claim FROM log) AS claimed \
+                 ORDER BY {key}, _claim DESC, _partition DESC, _offset DESC) AS newest \
                  WHERE NOT _tombstone AND ({deleted}) IS NOT TRUE",
                 key = key.join(", ")
             )

@@ -1,7 +1,8 @@
 //! One epoch into Postgres: what its errors policy, its keys and Postgres's refusals make of it.
 
 use crate::{
-    prepared::{Prepared, Preparer},
+    ending::Ending,
+    prepared::{Prepared, Preparer, Range},
     session::Session,
 };
 use millrace_connectors::{
@@ -15,22 +16,32 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Records in one epoch at most, and at least however slow commits are.
+/// Records in one epoch at most, and at least while commits are slow but end.
 pub const MOST_RECORDS: usize = 20_000;
 const FEWEST_RECORDS: usize = 250;
 
-/// Commits an epoch, in parts where it must be.
-pub async fn commit(session: &mut Session<'_>, prepared: Prepared) -> Result<(), StoreError> {
+/// Commits an epoch, in parts where it must be. Between two parts is what is due by time, as between two epochs; what
+/// is left when the worker is told to end is read again by whoever holds the task next.
+pub async fn commit(session: &mut Session<'_>, prepared: Prepared, ending: &Ending) -> Result<(), StoreError> {
     let preparer = session.preparer();
-    let Some(prepared) = still_ours(session, &preparer, prepared) else { return Ok(()) };
     let mut parts = vec![prepared];
     while let Some(part) = parts.pop() {
         session.turn();
-        let part = match session.policy() {
-            ErrorsPolicy::Stop if !part.rejected.is_empty() => stop(session, &preparer, part).await?,
-            ErrorsPolicy::Stop | ErrorsPolicy::Skip | ErrorsPolicy::DeadLetter => part,
-        };
-        if part.ranges.is_empty() {
+        session.look().await?;
+        if ending.told() {
+            return Ok(());
+        }
+        let Some(part) = still_ours(session, &preparer, part) else { continue };
+        if session.policy() == ErrorsPolicy::Stop && !part.rejected.is_empty() {
+            let rejected = part.first_rejected();
+            let end = |range: &Range| rejected.get(&range.partition).map_or(range.to, |&(offset, _)| offset);
+            if part.ranges.iter().all(|range| end(range) == range.from) {
+                stop(session, &part).await?;
+            } else {
+                let (before, rest) = tokio::task::block_in_place(|| preparer.split(&part, end));
+                parts.push(rest);
+                parts.push(before);
+            }
             continue;
         }
         if part.misplaced && !sabotaged("ignore_partitioner") && session.unshared() {
@@ -39,7 +50,8 @@ pub async fn commit(session: &mut Session<'_>, prepared: Prepared) -> Result<(),
         }
         match commit_part(session, &part).await {
             Ok(()) => {}
-            Err(StoreError::Row { reason, detail }) if part.raw.len() == 1 => {
+            // What was refused already has no row left that could be at fault.
+            Err(StoreError::Row { reason, detail }) if part.raw.len() == 1 && part.mapped.is_some() => {
                 let mut part = part;
                 part.refuse(reason, detail);
                 parts.push(part);
@@ -73,21 +85,16 @@ fn still_ours(session: &Session<'_>, preparer: &Arc<Preparer>, prepared: Prepare
     Some(tokio::task::block_in_place(|| preparer.restrict(&prepared, &limits)))
 }
 
-/// Cuts every partition off before its first rejected record, and stands still there.
-async fn stop(session: &mut Session<'_>, preparer: &Arc<Preparer>, prepared: Prepared) -> Result<Prepared, StoreError> {
-    let mut limits: BTreeMap<i32, (i64, i64)> =
-        prepared.ranges.iter().map(|range| (range.partition, (range.from, range.to))).collect();
-    for (partition, (offset, Rejected { reason, detail, .. })) in prepared.first_rejected() {
-        if let Some(limit) = limits.get_mut(&partition) {
-            limit.1 = offset;
-        }
+/// Lets every task stand still before its first rejected record.
+async fn stop(session: &mut Session<'_>, part: &Prepared) -> Result<(), StoreError> {
+    for (partition, (offset, Rejected { reason, detail, .. })) in part.first_rejected() {
         let sentence = format!(
             "{reason} in {}/{partition} at offset {offset}: {detail}. Mend the record's cause, or set errors.policy to DeadLetter or Skip",
             session.topic()
         );
         session.stand_still(partition, Problem::ErrorsStopped(sentence)).await?;
     }
-    Ok(tokio::task::block_in_place(|| preparer.restrict(&prepared, &limits)))
+    Ok(())
 }
 
 async fn commit_part(session: &mut Session<'_>, part: &Prepared) -> Result<(), StoreError> {
@@ -96,7 +103,11 @@ async fn commit_part(session: &mut Session<'_>, part: &Prepared) -> Result<(), S
     let kept = if session.policy() == ErrorsPolicy::Skip { &[][..] } else { &dead_letters[..] };
     let begun = Instant::now();
     let epoch = Epoch { advances: &advances, mapped: part.mapped.as_ref(), dead_letters: kept };
-    let committed = session.store().commit(&epoch).await?;
+    let committed = session.store().commit(&epoch).await;
+    if committed.as_ref().is_err_and(StoreError::is_of_size) {
+        shrink(session, part.raw.len());
+    }
+    let committed = committed?;
     let took = begun.elapsed();
     session.advanced(&advances, committed);
     adapt(session, part.raw.len(), took);
@@ -125,12 +136,20 @@ async fn commit_part(session: &mut Session<'_>, part: &Prepared) -> Result<(), S
     Ok(())
 }
 
+/// Makes epochs smaller than one of so many records that did not pass: the same again would not either.
+fn shrink(session: &Session<'_>, records: usize) {
+    let limit = &session.shared().epoch_records;
+    let smaller = (records.min(limit.load(Ordering::Relaxed)) / 2).max(1);
+    limit.store(smaller, Ordering::Relaxed);
+    tracing::info!(records, smaller, "epochs get smaller");
+}
+
 /// Makes epochs smaller where commits are slow: a lease must be renewed while one runs.
 fn adapt(session: &Session<'_>, records: usize, took: Duration) {
     let limit = &session.shared().epoch_records;
     let present = limit.load(Ordering::Relaxed);
     if took > Duration::from_secs(2) {
-        limit.store((present / 2).max(FEWEST_RECORDS), Ordering::Relaxed);
+        limit.store((present / 2).max(FEWEST_RECORDS).min(present), Ordering::Relaxed);
     } else if took < Duration::from_millis(700) && records * 10 >= present * 9 {
         limit.store((present * 2).min(MOST_RECORDS), Ordering::Relaxed);
     }

@@ -2,6 +2,7 @@
 
 mod commit;
 mod configuration;
+mod ending;
 mod errors;
 mod prepared;
 mod reader;

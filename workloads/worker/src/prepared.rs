@@ -5,7 +5,7 @@ use millrace_connectors::{
     decode::{Decoder, Reason, Rejected},
     faults::sabotaged,
     kafka::partition_of,
-    postgres::{Advance, DeadLetter},
+    postgres::{Advance, DeadLetter, LAST_EVENT_TIME},
 };
 use millrace_contract::{Plan, plan::Output};
 use millrace_dataflow::{
@@ -13,10 +13,11 @@ use millrace_dataflow::{
     value::zone_named,
 };
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicI32, Ordering::Relaxed},
     },
 };
 
@@ -63,7 +64,7 @@ impl Preparer {
 
     /// The topic has this many partitions now.
     pub fn note_partitions(&self, partitions: usize) {
-        self.partitions.store(i32::try_from(partitions).unwrap_or(i32::MAX), Ordering::Relaxed);
+        self.partitions.store(i32::try_from(partitions).unwrap_or(i32::MAX), Relaxed);
     }
 
     pub fn prepare(&self, mut raw: RawRecords, ranges: Vec<Range>) -> Prepared {
@@ -78,7 +79,7 @@ impl Preparer {
             rejected.push(Rejected { record, reason: Reason::Compute, detail: failed.detail.clone() });
         }
         rejected.sort_by_key(|rejected| rejected.record);
-        let partitions = self.partitions.load(Ordering::Relaxed);
+        let partitions = self.partitions.load(Relaxed);
         let misplaced = self.keyed_state
             && partitions > 0
             && raw.iter().any(|record| record.key.is_none_or(|key| partition_of(key, partitions) != record.partition));
@@ -95,33 +96,35 @@ impl Preparer {
             .iter()
             .filter_map(|range| {
                 let &(from, to) = limits.get(&range.partition)?;
-                Some(Range { from, to, ..range.clone() })
+                let left_out = range.to - to;
+                // Where the end of the log is not known, what is left out is still known to be before it.
+                let lag = if left_out > 0 { Some(range.lag.unwrap_or(0) + left_out) } else { range.lag };
+                Some(Range { from, to, lag, ..range.clone() })
             })
             .filter(|range| range.from < range.to)
             .collect();
         self.prepare(raw, ranges)
     }
 
-    /// Two epochs that one after the other do what this one does. It holds at least two records.
+    /// Two epochs that one after the other do what this one does: each partition is cut at its `middle`.
+    pub fn split(&self, prepared: &Prepared, middle: impl Fn(&Range) -> i64) -> (Prepared, Prepared) {
+        let part = |limits: &dyn Fn(&Range) -> (i64, i64)| {
+            let limits = prepared.ranges.iter().map(|range| (range.partition, limits(range))).collect();
+            self.restrict(prepared, &limits)
+        };
+        (part(&|range| (range.from, middle(range))), part(&|range| (middle(range), range.to)))
+    }
+
+    /// The same, with half of the records in each. It holds at least two.
     pub fn halve(&self, prepared: &Prepared) -> (Prepared, Prepared) {
         let mut places: Vec<(i32, i64)> = prepared.raw.iter().map(|record| (record.partition, record.offset)).collect();
         places.sort_unstable();
         let (partition, offset) = places[places.len() / 2];
-        let split = |first: bool| -> BTreeMap<i32, (i64, i64)> {
-            prepared
-                .ranges
-                .iter()
-                .map(|range| {
-                    let middle = match range.partition.cmp(&partition) {
-                        std::cmp::Ordering::Less => range.to,
-                        std::cmp::Ordering::Equal => offset,
-                        std::cmp::Ordering::Greater => range.from,
-                    };
-                    (range.partition, if first { (range.from, middle) } else { (middle, range.to) })
-                })
-                .collect()
-        };
-        (self.restrict(prepared, &split(true)), self.restrict(prepared, &split(false)))
+        self.split(prepared, |range| match range.partition.cmp(&partition) {
+            Ordering::Less => range.to,
+            Ordering::Equal => offset,
+            Ordering::Greater => range.from,
+        })
     }
 }
 
@@ -145,7 +148,7 @@ impl Prepared {
         for record in self.raw.iter() {
             let (records, _, newest) = sums.entry(record.partition).or_default();
             *records += 1;
-            if record.timestamp >= 0 {
+            if (0..=LAST_EVENT_TIME).contains(&record.timestamp) {
                 *newest = (*newest).max(Some(record.timestamp));
             }
         }
@@ -186,5 +189,41 @@ impl Prepared {
     pub fn refuse(&mut self, reason: Reason, detail: String) {
         self.mapped = None;
         self.rejected = vec![Rejected { record: 0, reason, detail }];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_test_support::plans;
+
+    /// Twenty records in each of two partitions, ten of which are still to come in the first.
+    fn epoch(preparer: &Preparer) -> Prepared {
+        let mut raw = RawRecords::default();
+        for offset in 0..20 {
+            raw.push(0, offset, 0, None, Some(b"{}"));
+            raw.push(1, offset, 0, None, Some(b"{}"));
+        }
+        let range = |partition, lag| Range { partition, owner: 1, from: 0, to: 20, lag };
+        preparer.prepare(raw, vec![range(0, Some(10)), range(1, None)])
+    }
+
+    fn lags(prepared: &Prepared) -> Vec<(i32, i64, Option<i64>)> {
+        prepared.ranges.iter().map(|range| (range.partition, range.to, range.lag)).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_is_still_to_be_read() {
+        let preparer = Preparer::new(Arc::new(plans::append("users"))).expect("the plan runs");
+        let epoch = epoch(&preparer);
+        let restricted = preparer.restrict(&epoch, &BTreeMap::from([(0, (0, 15)), (1, (0, 15))]));
+        assert_eq!(lags(&restricted), [(0, 15, Some(15)), (1, 15, Some(5))]);
+        assert_eq!(lags(&preparer.restrict(&epoch, &BTreeMap::from([(1, (5, 20))]))), [(1, 20, None)]);
+        let (first, second) = preparer.halve(&epoch);
+        assert_eq!(lags(&first), [(0, 20, Some(10))]);
+        assert_eq!(lags(&second), [(1, 20, None)]);
+        let (first, second) = preparer.halve(&first);
+        assert_eq!(lags(&first), [(0, 10, Some(20))]);
+        assert_eq!(lags(&second), [(0, 20, Some(10))]);
     }
 }

@@ -131,7 +131,7 @@ impl Turning {
                 Command::Read(assignments) => {
                     let partitions: Vec<i32> = assignments.iter().map(|assignment| assignment.partition).collect();
                     self.stop(&partitions);
-                    self.waiting.extend(assignments.into_iter().map(|assignment| Waiting { assignment, tries: 0 }));
+                    self.waiting.extend(assignments.into_iter().map(Waiting::new));
                     self.next_try = Instant::now();
                 }
                 Command::Stop(partitions) => self.stop(&partitions),
@@ -197,19 +197,19 @@ impl Turning {
             return;
         }
         let waiting = std::mem::take(&mut self.waiting);
-        for Waiting { assignment, tries } in waiting {
-            let checked = assignment::check(&self.reader.source, &self.reader.topic, &assignment, tries, TIMEOUT);
+        for waiting in waiting {
+            let checked = assignment::check(&self.reader.source, &self.reader.topic, &waiting, TIMEOUT);
             self.reader.health.kafka.store(!matches!(checked, Checked::Unreachable(_)), Ordering::Relaxed);
             match checked {
                 Checked::Right { partitions } => {
                     self.reader.preparer.note_partitions(partitions);
-                    self.start(assignment);
+                    self.start(waiting.assignment);
                 }
-                Checked::Wrong(problem) => self.report(&assignment, problem),
-                Checked::NotYet => self.waiting.push(Waiting { assignment, tries: tries + 1 }),
+                Checked::Wrong(problem) => self.report(&waiting.assignment, problem),
+                Checked::NotYet => self.waiting.push(Waiting { tries: waiting.tries + 1, ..waiting }),
                 Checked::Unreachable(error) => {
-                    tracing::info!(error, partition = assignment.partition, "waiting for kafka");
-                    self.waiting.push(Waiting { assignment, tries });
+                    tracing::info!(error, partition = waiting.assignment.partition, "waiting for kafka");
+                    self.waiting.push(waiting);
                 }
             }
         }
@@ -220,7 +220,7 @@ impl Turning {
         let Assignment { partition, owner, position, .. } = assignment;
         if let Err(error) = self.reader.source.assign(&[(partition, position)]) {
             tracing::warn!(%error, partition, "partition not assigned at the client");
-            self.waiting.push(Waiting { assignment, tries: 0 });
+            self.waiting.push(Waiting::new(assignment));
             return;
         }
         self.trusted = Some(Instant::now());
@@ -291,7 +291,7 @@ impl Turning {
     fn wait_for(&mut self, assignments: Vec<Assignment>) {
         let partitions: Vec<i32> = assignments.iter().map(|assignment| assignment.partition).collect();
         self.stop(&partitions);
-        self.waiting.extend(assignments.into_iter().map(|assignment| Waiting { assignment, tries: 0 }));
+        self.waiting.extend(assignments.into_iter().map(Waiting::new));
     }
 
     fn full(&self) -> bool {
@@ -330,6 +330,13 @@ impl Turning {
                     if let Some(reading) = self.reading.get(&partition) {
                         let assignment = reading.restart();
                         self.wait_for(vec![assignment]);
+                    }
+                }
+                Polled::Truncated { partition } => {
+                    if let Some(reading) = self.reading.get(&partition) {
+                        let assignment = reading.restart();
+                        self.stop(&[partition]);
+                        self.waiting.push(Waiting { truncated: true, ..Waiting::new(assignment) });
                     }
                 }
                 Polled::Trouble(text) => {

@@ -3,6 +3,7 @@
 use crate::{
     commit::MOST_RECORDS,
     configuration::Configuration,
+    ending::Ending,
     prepared::{Prepared, Preparer},
     reader::{Command, Connect, Event, Reader, Shared},
     session::Session,
@@ -29,7 +30,6 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time::{sleep, timeout},
 };
@@ -59,21 +59,6 @@ struct Lines {
     events: mpsc::UnboundedReceiver<Event>,
 }
 
-/// Told to end: by Kubernetes, or at a terminal.
-struct Ending {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Ending {
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 impl Worker {
     pub fn tell(&self, command: Command) {
         // Where the reader has ended, /healthz says so.
@@ -87,8 +72,7 @@ pub async fn run(configuration: Configuration) -> anyhow::Result<()> {
     let health = Arc::new(Health::new());
     let metrics = Arc::new(Metrics::new(&name)?);
     server::start(configuration.listen, health.clone(), metrics.clone()).await?;
-    let mut ending =
-        Ending { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+    let mut ending = Ending::listen()?;
     tracing::info!(
         namespace = name.namespace,
         view = name.view,
@@ -229,7 +213,7 @@ async fn work(
             }
             Some(event) = lines.events.recv() => session.hear(event).await?,
             Some(prepared) = lines.prepared.recv() => {
-                session.commit(prepared).await?;
+                session.commit(prepared, ending).await?;
                 pause.reset();
             }
             () = sleep(TICK) => {}

@@ -2,7 +2,9 @@
 //! goes wrong with it. Nothing of it is carried into the next session.
 
 use crate::{
-    commit, errors,
+    commit,
+    ending::Ending,
+    errors,
     prepared::{Prepared, Preparer},
     reader::{Assignment, Command, Event, Shared},
     run::Worker,
@@ -144,11 +146,11 @@ impl<'w> Session<'w> {
         self.store.set_problem((partition, owner), Some(&text)).await
     }
 
-    pub async fn commit(&mut self, prepared: Prepared) -> Result<(), StoreError> {
+    pub async fn commit(&mut self, prepared: Prepared, ending: &Ending) -> Result<(), StoreError> {
         if sabotaged("trust_memory_after_reconnect") {
             self.worker.remembered.extend(prepared.ranges.iter().map(|range| (range.partition, range.to)));
         }
-        commit::commit(self, prepared).await
+        commit::commit(self, prepared, ending).await
     }
 
     pub async fn hear(&mut self, event: Event) -> Result<(), StoreError> {

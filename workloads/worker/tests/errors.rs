@@ -3,7 +3,7 @@
 mod common;
 
 use common::Scene;
-use millrace_test_support::plans;
+use millrace_test_support::{TemporaryKafka, TemporaryPostgres, plans};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -63,6 +63,24 @@ async fn a_row_that_postgres_refuses_is_found_among_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_a_time_that_postgres_does_not_have_is_applied() {
+    let brokers = TemporaryKafka::shared().await;
+    let any_time = ("message.timestamp.after.max.ms", "9223372036854775807");
+    brokers.create_topic("users-of-any-time", 1, &[any_time]).await;
+    let database = TemporaryPostgres::owned_database().await;
+    let mut scene = Scene::over(brokers, database, plans::upsert, "users-of-any-time".into()).await;
+    scene.produce(&[user(1)]).await;
+    scene.produce_from(9_300_000_000_000_000, &[user(2)]).await;
+    scene.produce(&[user(3)]).await;
+    let _worker = scene.worker("user-view-0");
+    scene.caught_up().await;
+    scene.assert_exact().await;
+    let newest = scene.records[2].timestamp;
+    let seen = "SELECT (extract(epoch FROM event_time) * 1000)::bigint FROM millrace.progress";
+    assert_eq!(scene.query::<(i64,)>(seen).await, [(newest,)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn skipped_records_are_counted_only() {
     let mut scene = Scene::new(plans::upsert, 1).await;
     scene.execute("UPDATE millrace.revision SET errors_policy = 'Skip'").await;
@@ -93,6 +111,34 @@ async fn a_policy_of_stop_stands_still_before_the_record_and_goes_on_when_it_is_
     scene.until("the problem is gone", "SELECT problem IS NULL FROM millrace.progress", PATIENCE).await;
     assert_eq!(scene.stored.rows().await.len(), 3);
     assert_eq!(letters(&scene).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_stop_says_why_whatever_bytes_the_record_has() {
+    let mut scene = Scene::new(plans::upsert, 1).await;
+    scene.execute("UPDATE millrace.revision SET errors_policy = 'Stop'").await;
+    let (_, value) = user(0);
+    scene.produce(&[user(1), ("0\0".into(), value)]).await;
+    let _worker = scene.worker("user-view-0");
+    scene
+        .until("the task stands still", "SELECT problem LIKE 'ErrorsStopped:%' FROM millrace.progress", PATIENCE)
+        .await;
+    assert_eq!(scene.positions().await[&0], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_task_leaves_out_is_its_lag() {
+    let mut scene = Scene::new(plans::upsert, 1).await;
+    scene.execute("UPDATE millrace.revision SET errors_policy = 'Stop'").await;
+    let mut lines: Vec<_> = (0..200).map(user).collect();
+    lines[100].1 = Some("[".into());
+    scene.produce(&lines).await;
+    let _worker = scene.worker("user-view-0");
+    scene
+        .until("the task stands still", "SELECT problem LIKE 'ErrorsStopped:%' FROM millrace.progress", PATIENCE)
+        .await;
+    let at: Vec<(i64, Option<i64>)> = scene.query("SELECT next_offset, lag_records FROM millrace.progress").await;
+    assert_eq!(at, [(100, Some(100))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

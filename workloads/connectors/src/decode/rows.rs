@@ -1,6 +1,6 @@
 //! The rows of a batch under construction: one column builder a source column, and which rows are kept.
 
-use super::{Reason, rejected::shorten};
+use super::{Reason, growth, rejected::shorten};
 use crate::RawRecord;
 use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
@@ -52,14 +52,22 @@ impl<'s> Rows<'s> {
         debug_assert_eq!(index, self.filled);
         match text {
             None => self.builders[index].append_null(),
-            Some(text) => self.builders[index].append_text(text).map_err(|error| {
+            Some(text) => self.append_text(index, text).map_err(|problem| {
                 let column = &self.source.columns[index];
                 let found = shorten(text);
-                (Reason::Decode, format!("column {}: found {found:?}, expected {}: {error}", column.name, column.ty))
+                (Reason::Decode, format!("column {}: found {found:?}, expected {}: {problem}", column.name, column.ty))
             })?,
         }
         self.filled += 1;
         Ok(())
+    }
+
+    fn append_text(&mut self, index: usize, text: &str) -> Result<(), String> {
+        let builder = &mut self.builders[index];
+        if matches!(builder.ty(), SqlType::Numeric | SqlType::Jsonb) {
+            growth::check(text)?;
+        }
+        builder.append_text(text).map_err(|error| error.to_string())
     }
 
     /// Compares a key column's text in the value with its text in the record key, as values of the column's type.

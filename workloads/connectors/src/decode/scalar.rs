@@ -1,5 +1,6 @@
 //! A JSON value as text, the way jsonb's `#>>` prints it.
 
+use super::growth;
 use millrace_dataflow::value::{Decimal, ValueError, canonical_json};
 use std::borrow::Cow;
 
@@ -14,7 +15,10 @@ impl Scalar {
             Some(b'n') | None => Ok(None),
             Some(b't' | b'f') => Ok(Some(Cow::Borrowed(json))),
             Some(b'"') => string(json).map(Some),
-            Some(b'{' | b'[') => canonical_json(json).map(|text| Some(Cow::Owned(text))).map_err(sentence),
+            Some(b'{' | b'[') => {
+                growth::check(json)?;
+                canonical_json(json).map(|text| Some(Cow::Owned(text))).map_err(sentence)
+            }
             Some(_) => number(json).map(Some),
         }
     }
@@ -46,6 +50,7 @@ fn number(json: &str) -> Result<Cow<'_, str>, String> {
     if plain && (bytes[0] != b'-' || bytes.iter().any(|byte| matches!(byte, b'1'..=b'9'))) {
         return Ok(Cow::Borrowed(json));
     }
+    growth::check(json)?;
     Decimal::parse(json).map(|number| Cow::Owned(number.to_string())).map_err(sentence)
 }
 

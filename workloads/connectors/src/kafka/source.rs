@@ -43,6 +43,8 @@ pub enum Polled {
     End { partition: i32, offset: i64 },
     /// The position is outside the log.
     OutOfRange { partition: i32 },
+    /// The log of a new leader ended before the position: records that were read are gone, whatever came since.
+    Truncated { partition: i32 },
     /// Something went wrong that librdkafka goes on trying to mend.
     Trouble(String),
     /// Something else was served: statistics, a line of the log.
@@ -260,6 +262,12 @@ unsafe fn failure(event: *mut sys::rd_kafka_event_t) -> Polled {
         match (code, at) {
             (sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF, Some((partition, offset))) => {
                 Polled::End { partition, offset }
+            }
+            // Any other reset names the offset that it is about.
+            (sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, Some((partition, offset)))
+                if offset == i64::from(sys::RD_KAFKA_OFFSET_INVALID) =>
+            {
+                Polled::Truncated { partition }
             }
             (
                 sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET

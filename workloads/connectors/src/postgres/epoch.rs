@@ -5,6 +5,7 @@ use super::{
     codec::{Column, element_bytes, read_rows},
     error::StoreError,
     fence::{self, Passed},
+    lease,
     sabotage::shuffle,
     statement,
     store::Store,
@@ -15,9 +16,9 @@ use crate::{
 };
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use millrace_contract::{SqlType, catalog::LOCK_BUCKETS, table::WriteRule};
+use millrace_contract::{SqlType, Table, catalog::LOCK_BUCKETS, plan::Output, table::WriteRule};
 use millrace_dataflow::{Mapped, Write, value::canonical_keys};
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Row, postgres::PgArguments, query::Query};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows a statement: `unnest` keeps its rows in work memory.
@@ -66,29 +67,40 @@ pub struct Committed {
     pub rows: usize,
 }
 
-/// Commits `epoch`, or rolls it back and says why.
+/// Commits `epoch`, or rolls it back and says why. State that turns out to be shared is read again under its locks.
 pub(super) async fn commit(store: &mut Store, epoch: &Epoch<'_>) -> Result<Committed, StoreError> {
+    loop {
+        if let Some(committed) = attempt(store, epoch).await? {
+            return Ok(committed);
+        }
+        tracing::info!("a key lies in several partitions: state is read under locks from now on");
+        lease::mark_shared(&mut store.connection, &store.name).await?;
+    }
+}
+
+/// One transaction. None where it was rolled back because a key in state that was read without locks is another
+/// partition's.
+async fn attempt(store: &mut Store, epoch: &Epoch<'_>) -> Result<Option<Committed>, StoreError> {
     store.connection.execute("BEGIN").await?;
     step("after_begin");
     match apply(store, epoch).await {
-        Ok(committed) => {
+        Ok(Some(committed)) => {
             step("before_commit");
             // A commit that fails has an outcome that nobody knows, whatever its error.
             store.connection.execute("COMMIT").await.map_err(StoreError::Postgres)?;
             step("after_commit");
-            Ok(committed)
+            Ok(Some(committed))
         }
-        Err(error) => {
-            // Where the connection is gone the server rolls back by itself.
-            if !matches!(error, StoreError::Silent(_)) {
-                store.connection.execute("ROLLBACK").await.map_err(StoreError::Postgres)?;
-            }
-            Err(error)
+        // Where the connection is gone the server rolls back by itself.
+        Err(error @ StoreError::Silent(_)) => Err(error),
+        undone => {
+            store.connection.execute("ROLLBACK").await.map_err(StoreError::Postgres)?;
+            undone
         }
     }
 }
 
-async fn apply(store: &mut Store, epoch: &Epoch<'_>) -> Result<Committed, StoreError> {
+async fn apply(store: &mut Store, epoch: &Epoch<'_>) -> Result<Option<Committed>, StoreError> {
     let topic = store.topic().to_owned();
     let passed: Passed = fence::pass(&mut store.connection, &store.name, &topic, epoch.advances).await?;
     step("after_fence");
@@ -105,12 +117,13 @@ async fn apply(store: &mut Store, epoch: &Epoch<'_>) -> Result<Committed, StoreE
             .dataflow
             .apply(mapped, state.as_ref())
             .map_err(|error| StoreError::Row { reason: Reason::Compute, detail: error.to_string() })?;
-        written = write(store, &writes).await?;
+        let Some(rows) = write(store, &writes, passed.shared).await? else { return Ok(None) };
+        written = rows;
     }
     step("after_rows");
     insert_dead_letters(store, &topic, epoch.dead_letters).await?;
     step("after_dead_letters");
-    Ok(Committed { live: passed.live, shared: passed.shared, rows: written })
+    Ok(Some(Committed { live: passed.live, shared: passed.shared, rows: written }))
 }
 
 /// Reads the state that the changes touch, in a statement after the locks: it sees what was committed until then.
@@ -156,8 +169,13 @@ fn buckets(keys: &RecordBatch, types: &[SqlType]) -> Vec<i32> {
 }
 
 /// Writes batches in their order and drops the rows they empty, then looks up derived columns. Not the other way
-/// round: looking up moves a row, and its place is what it is dropped by.
-async fn write(store: &mut Store, writes: &[Write]) -> Result<usize, StoreError> {
+/// round: looking up moves a row, and its place is what it is dropped by. None where state that is not known to be
+/// shared is.
+async fn write(store: &mut Store, writes: &[Write], shared: bool) -> Result<Option<usize>, StoreError> {
+    let unlocked_state = match store.loaded.plan.output {
+        Output::Aggregate { state, .. } if !shared && !sabotaged("ignore_partitioner") => state,
+        _ => None,
+    };
     let mut written = 0;
     for Write { table, rows } in writes {
         written += rows.num_rows();
@@ -168,6 +186,12 @@ async fn write(store: &mut Store, writes: &[Write]) -> Result<usize, StoreError>
         } else {
             rows
         };
+        if unlocked_state == Some(*table) {
+            if !rewrite_own(store, *table, rows).await? {
+                return Ok(None);
+            }
+            continue;
+        }
         let empty = write_table(store, *table, rows).await?;
         delete_empty(store, *table, &empty).await?;
     }
@@ -176,25 +200,43 @@ async fn write(store: &mut Store, writes: &[Write]) -> Result<usize, StoreError>
             derive(store, *table, rows).await?;
         }
     }
-    Ok(written)
+    Ok(Some(written))
+}
+
+/// Writes state that was read without locks; false where a row of it is another partition's. A row of an own partition
+/// is as it was read: nobody else passes that partition's fence.
+async fn rewrite_own(store: &mut Store, table: usize, rows: &RecordBatch) -> Result<bool, StoreError> {
+    let sql = statement::of_own_partition(&store.tables[table].write);
+    let definition = &store.loaded.plan.tables[table];
+    for start in (0..rows.num_rows()).step_by(ROWS_A_STATEMENT) {
+        let chunk = rows.slice(start, ROWS_A_STATEMENT.min(rows.num_rows() - start));
+        let written = bound(&sql, definition, &chunk).execute(&mut store.connection).await?;
+        if written.rows_affected() < chunk.num_rows() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Writes one batch; returns the places of rows whose count reached 0.
 async fn write_table(store: &mut Store, table: usize, rows: &RecordBatch) -> Result<Vec<String>, StoreError> {
     let definition = &store.loaded.plan.tables[table];
-    let columns = statement::written(definition);
     let mut empty = Vec::new();
     for start in (0..rows.num_rows()).step_by(ROWS_A_STATEMENT) {
         let chunk = rows.slice(start, ROWS_A_STATEMENT.min(rows.num_rows() - start));
-        let mut query = sqlx::query(AssertSqlSafe(store.tables[table].write.clone()));
-        for &index in &columns {
-            query = query.bind(Column { array: chunk.column(index), ty: definition.columns[index].ty });
-        }
+        let query = bound(&store.tables[table].write, definition, &chunk);
         for row in query.fetch_all(&mut store.connection).await? {
             empty.push(row.try_get(0)?);
         }
     }
     Ok(empty)
+}
+
+/// A statement that writes the rows of `chunk`.
+fn bound<'q>(sql: &str, table: &Table, chunk: &'q RecordBatch) -> Query<'q, Postgres, PgArguments> {
+    statement::written(table).into_iter().fold(sqlx::query(AssertSqlSafe(sql.to_owned())), |query, index| {
+        query.bind(Column { array: chunk.column(index), ty: table.columns[index].ty })
+    })
 }
 
 async fn delete_empty(store: &mut Store, table: usize, places: &[String]) -> Result<(), StoreError> {

@@ -32,6 +32,20 @@ pub enum LoadError {
     Postgres(#[from] sqlx::Error),
 }
 
+impl StoreError {
+    /// Whether a smaller epoch may pass where this one did not: it took too long, waited too long for a lock, or met
+    /// another in a deadlock.
+    pub fn is_of_size(&self) -> bool {
+        match self {
+            StoreError::Silent(_) => true,
+            StoreError::Postgres(sqlx::Error::Database(database)) => {
+                matches!(database.code().as_deref(), Some("57014" | "55P03" | "40P01"))
+            }
+            StoreError::Postgres(_) | StoreError::Lost(_) | StoreError::Row { .. } => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match refused(&error) {

@@ -6,6 +6,10 @@ use millrace_contract::catalog::LEASE_SECONDS;
 use sqlx::{PgConnection, Row};
 use std::collections::BTreeSet;
 
+/// The last event time that is kept, milliseconds: the end of the year 9999. Later ones come of a wrong unit or of
+/// nonsense, most who read a timestamp cannot read them, and Postgres's own end follows soon.
+pub const LAST_EVENT_TIME: i64 = 253_402_300_799_999;
+
 /// What the fence learns from the rows it locks.
 #[derive(Debug, Clone, Copy)]
 pub struct Passed {
@@ -78,7 +82,9 @@ pub async fn pass(
         .bind(advances.iter().map(|advance| advance.lag).collect::<Vec<Option<i64>>>())
         .bind(f64::from(LEASE_SECONDS))
         .fetch_all(&mut *connection)
-        .await?;
+        .await
+        // A position that Postgres refuses is no row's fault: without any row it would be refused again.
+        .map_err(StoreError::Postgres)?;
     let mut passed = Passed { shared: false, live: false };
     let mut missing: BTreeSet<i32> = advances.iter().map(|advance| advance.partition).collect();
     for row in &rows {

@@ -177,9 +177,11 @@ pub async fn set_problem(
     .bind(topic)
     .bind(partition)
     .bind(owner)
-    .bind(problem)
+    .bind(problem.map(|problem| problem.replace('\0', "\\u0000")))
     .execute(&mut *connection)
-    .await?;
+    .await
+    // A sentence that Postgres refuses is no row's fault.
+    .map_err(StoreError::Postgres)?;
     Ok(())
 }
 

@@ -35,6 +35,10 @@ impl fmt::Display for Problem {
                 "DataLost: {topic}/{partition} is read up to offset {position}, but the log starts at {first} (ends at {end}); {} offsets are gone. Ask for a new replay",
                 first - position
             ),
+            Problem::DataLost { topic, partition, position, first, end } if position <= end => write!(
+                f,
+                "DataLost: {topic}/{partition} is read up to offset {position}, but a new leader's log ended before that and has grown since (starts at {first}, ends at {end}): other records have these offsets now. Ask for a new replay"
+            ),
             Problem::DataLost { topic, partition, position, first, end } => write!(
                 f,
                 "DataLost: {topic}/{partition} is read up to offset {position}, but the log ends at {end} (starts at {first}). Ask for a new replay"

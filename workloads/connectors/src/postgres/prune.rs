@@ -15,7 +15,7 @@ const BATCH: i64 = 1_000;
 /// Drops one batch from each table that keeps versions; returns how many rows went.
 ///
 /// Time is the log's, not the clock's: a partition that is behind has seen time up to its newest record only. While a
-/// partition is held by nobody its lag is not known, and nothing goes.
+/// partition is held by nobody or stands still its lag is not known, and nothing goes.
 pub async fn prune(
     connection: &mut PgConnection,
     name: &RevisionName,
@@ -28,7 +28,8 @@ pub async fn prune(
         let (deleted, timestamp) = (quote(DELETED), quote(TIMESTAMP));
         let sql = format!(
             "WITH seen AS (
-                 SELECT min(CASE WHEN p.lease_until < clock_timestamp() OR p.lag_records IS NULL THEN '-infinity'
+                 SELECT min(CASE WHEN p.lease_until < clock_timestamp() OR p.lag_records IS NULL
+                                      OR p.problem IS NOT NULL THEN '-infinity'
                                  WHEN p.lag_records = 0 THEN clock_timestamp()
                                  ELSE coalesce(p.event_time, '-infinity') END) AS at
                  FROM millrace.progress p WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3

@@ -49,7 +49,13 @@ pub fn write(schema: &str, table: &Table) -> String {
             let set: Vec<String> = (0..table.columns.len())
                 .filter(|index| !table.key.contains(index))
                 .map(|index| quote(&table.columns[index].name))
-                .map(|name| format!("{name} = excluded.{name}"))
+                .map(|name| {
+                    if name == timestamp {
+                        format!("{name} = greatest(t.{name}, excluded.{name})")
+                    } else {
+                        format!("{name} = excluded.{name}")
+                    }
+                })
                 .collect();
             format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {} WHERE {newer}", set.join(", "))
         }
@@ -78,6 +84,11 @@ pub fn write(schema: &str, table: &Table) -> String {
             }
         }
     }
+}
+
+/// The statement that writes a versioned table, kept from rows of other partitions: those it does not count as written.
+pub fn of_own_partition(write: &str) -> String {
+    format!("{write} AND t.{0} = excluded.{0}", quote(PARTITION))
 }
 
 /// Deletes the rows at the bound places that are still empty: they are locked by this transaction.

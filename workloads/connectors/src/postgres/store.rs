@@ -12,7 +12,8 @@ use millrace_dataflow::driver::Dataflow;
 use sqlx::{Connection, PgConnection};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// A transaction that takes longer than this is given up, with its connection: nobody knows what became of it.
+/// A transaction that takes longer than this is given up, with its connection: nobody knows what became of it. Its
+/// statements end sooner, by `statement_timeout`.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which revision of which view, and under which name this worker holds tasks.
@@ -121,4 +122,17 @@ impl Store {
 /// Waits for Postgres, but not for ever: a network that drops packets says nothing.
 async fn patiently<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(StoreError::Silent(PATIENCE.as_secs())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PATIENCE;
+    use millrace_contract::catalog::ROLE_SETTINGS;
+
+    #[test]
+    fn a_statement_ends_before_its_worker_gives_it_up() {
+        let (_, timeout) = ROLE_SETTINGS.iter().find(|(name, _)| *name == "statement_timeout").expect("it is set");
+        let seconds: u64 = timeout.strip_suffix('s').and_then(|text| text.parse().ok()).expect("in seconds");
+        assert!(seconds < PATIENCE.as_secs());
+    }
 }

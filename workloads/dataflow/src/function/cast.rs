@@ -168,7 +168,9 @@ fn times() -> Vec<Function> {
         scalar!("cast_timestamp_date", ASSIGNMENT, [Timestamp] -> Date, "The day.", |_, local| day(local)),
         scalar!("cast_timestamp_time", ASSIGNMENT, [Timestamp] -> Time, "The time of day.", |_, local| time_of_day(local)),
         scalar!("cast_timestamp_timestamptz", IMPLICIT, [Timestamp] -> TimestampTz, "The moment at which clocks of the view's time zone show it.", to_moment),
-        scalar!("cast_timestamptz_timestamp", ASSIGNMENT, [TimestampTz] -> Timestamp, "What clocks of the view's time zone show.", to_local),
+        scalar!("cast_timestamptz_timestamp", ASSIGNMENT, [TimestampTz] -> Timestamp, "What clocks of the view's time zone show.", |context, moment| {
+            if is_infinite(moment) { Ok(moment) } else { check_timestamp(to_local(context, moment)) }
+        }),
         scalar!("cast_timestamptz_date", ASSIGNMENT, [TimestampTz] -> Date, "The day in the view's time zone.", |context, moment| day(to_local(context, moment))),
         scalar!("cast_timestamptz_time", ASSIGNMENT, [TimestampTz] -> Time, "The time of day in the view's time zone.", |context, moment| time_of_day(to_local(context, moment))),
     ]

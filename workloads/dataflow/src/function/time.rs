@@ -30,7 +30,7 @@ pub(super) fn functions() -> Vec<Function> {
         scalar!("make_date", Sql::Function("make_date"), [Integer, Integer, Integer] -> Date, "The date of a year (negative: BC), month and day.", |_, year, month, day| make_date(year, month, day)),
         scalar!("to_timestamp", Sql::Function("to_timestamp"), [DoublePrecision] -> TimestampTz, "The moment so many seconds after 1970-01-01 00:00 UTC.", |_, seconds| to_timestamp(seconds)),
         scalar!("timestamptz_zone", Sql::Function("timezone"), [Text, TimestampTz] -> Timestamp, "What clocks of a time zone show (`moment AT TIME ZONE zone`).", |_, zone: &str, moment| {
-            if is_infinite(moment) { Ok(moment) } else { zone_named(zone).map(|zone| local_from_utc(zone, moment)) }
+            if is_infinite(moment) { Ok(moment) } else { check_timestamp(local_from_utc(zone_named(zone)?, moment)) }
         }),
         scalar!("timestamp_zone", Sql::Function("timezone"), [Text, Timestamp] -> TimestampTz, "The moment at which clocks of a time zone show it (`timestamp AT TIME ZONE zone`).", |_, zone: &str, local| {
             if is_infinite(local) {

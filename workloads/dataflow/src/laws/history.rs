@@ -30,7 +30,8 @@ impl Random {
     }
 }
 
-/// How a topic is filled. Per key the timestamps of its records never go back.
+/// How a topic is filled. Clocks of its producers stand still and go back at times, and a key's records lie in several
+/// partitions: it moves where the topic grows, and some producers put it anywhere.
 pub struct History<'a> {
     pub source: &'a Source,
     pub records: usize,
@@ -54,13 +55,14 @@ impl History<'_> {
     /// The log, one batch a partition.
     pub fn generate(&self, random: &mut Random) -> Vec<Records> {
         let mut logs: Vec<Vec<Row>> = (0..self.partitions.max(self.partitions_later)).map(|_| Vec::new()).collect();
-        let mut timestamp = 1_767_225_600_000;
+        let mut clock = 1_767_225_600_000;
         for number in 0..self.records {
             let partitions = if number * 2 < self.records { self.partitions } else { self.partitions_later };
             let key = random.below(self.keys);
-            let partition = (key.wrapping_mul(0x9e37_79b9) >> 7) % partitions;
-            // Clocks of producers stand still at times.
-            timestamp += random.below(3) as i64;
+            let place = if random.one_in(8) { random.below(partitions) } else { key.wrapping_mul(0x9e37_79b9) >> 7 };
+            let partition = place % partitions;
+            clock += random.below(3) as i64;
+            let timestamp = clock - if random.one_in(4) { random.below(40) as i64 } else { 0 };
             let log = &mut logs[partition];
             // Offsets have holes: transaction markers, compaction.
             let offset = log.last().map_or(0, |last| last.offset) + 1 + random.below(2) as i64;

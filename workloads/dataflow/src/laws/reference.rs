@@ -102,19 +102,23 @@ fn row(columns: &[Expr], batch: &RecordBatch, context: &Context) -> Result<TextR
     columns.iter().map(|column| Ok(print_any(&evaluate(column, batch, context)?, 0, Tz::UTC))).collect()
 }
 
-/// Timestamps of one key never go back, so (timestamp, partition, offset) orders its records.
+/// Of every key the last record of the partition that holds the greatest timestamp of the key's records; the higher
+/// partition where two do. The records of a partition are in the order of their offsets.
 fn newest(records: Vec<Evaluated>) -> Vec<Evaluated> {
-    let mut newest: BTreeMap<TextRow, Evaluated> = BTreeMap::new();
-    let version = |record: &Evaluated| (record.timestamp, record.partition, record.offset);
+    let mut partitions: BTreeMap<(TextRow, i32), (i64, Evaluated)> = BTreeMap::new();
     for record in records {
-        match newest.get(&record.key) {
-            Some(other) if version(other) > version(&record) => {}
-            _ => {
-                newest.insert(record.key.clone(), record);
-            }
+        let place = (record.key.clone(), record.partition);
+        let before = partitions.get(&place).map_or(i64::MIN, |(timestamp, _)| *timestamp);
+        partitions.insert(place, (before.max(record.timestamp), record));
+    }
+    let mut newest: BTreeMap<TextRow, (i64, Evaluated)> = BTreeMap::new();
+    // By partition within a key: the later of two equal ones is the higher partition's.
+    for ((key, _), (timestamp, record)) in partitions {
+        if newest.get(&key).is_none_or(|(other, _)| *other <= timestamp) {
+            newest.insert(key, (timestamp, record));
         }
     }
-    newest.into_values().collect()
+    newest.into_values().map(|(_, record)| record).collect()
 }
 
 fn aggregate(

@@ -49,8 +49,10 @@ impl Stored {
             let combined = match (self.rows.get(&key), &self.table.write) {
                 (None, _) => row,
                 (Some(_), WriteRule::Append) => panic!("{} has {key:?} already", self.table.name),
-                (Some(old), WriteRule::Versioned) if version(&row).is_newer_than(version(old)) => row,
-                (Some(_), WriteRule::Versioned) => continue,
+                (Some(old), WriteRule::Versioned) => match version(&row).replacing(version(old)) {
+                    Some(version) => with_timestamp(row, version.timestamp),
+                    None => continue,
+                },
                 (Some(old), WriteRule::Merge { .. }) => self.merge(old, &row)?,
             };
             self.rows.insert(key, combined);
@@ -152,4 +154,10 @@ fn version(row: &TextRow) -> Version {
         text.parse().expect("version columns are integers")
     };
     Version { partition: column(4) as i32, offset: column(3), timestamp: column(2) }
+}
+
+fn with_timestamp(mut row: TextRow, timestamp: i64) -> TextRow {
+    let place = row.len() - 2;
+    row[place] = Some(timestamp.to_string());
+    row
 }

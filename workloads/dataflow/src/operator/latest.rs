@@ -40,9 +40,9 @@ impl Latest {
 
     /// The stored rows of the keys that changed.
     pub fn wants(&self, changes: &Newest) -> Option<Wants> {
-        let count = changes.len();
-        let keys = || batch(self.key_schema.clone(), changes.keys.clone(), count);
-        (count > 0).then(|| Wants { table: self.table, keys: keys() })
+        let count = changes.key_count();
+        let keys = || changes.keys.iter().map(|column| column.slice(0, count)).collect();
+        (count > 0).then(|| Wants { table: self.table, keys: batch(self.key_schema.clone(), keys(), count) })
     }
 
     /// What a newer record replaces is retracted as it was stored; a record that is not newer than the stored row
@@ -50,29 +50,31 @@ impl Latest {
     pub fn apply(&self, changes: &Newest, state: Option<&RecordBatch>) -> (Weighted, Option<Write>) {
         let empty = RecordBatch::new_empty(self.schema.clone());
         let stored = Stored::new(state.unwrap_or(&empty), changes.keys.len());
+        let old = self.stored_rows(changes, &stored);
+        let mut new: Vec<Option<u32>> = vec![None; old.len()];
+        for row in 0..changes.len() {
+            let place = changes.places[row] as usize;
+            let is_newer = |old: u32| changes.version(row).is_newer_than(stored.version(old as usize));
+            if new[place].is_none() && old[place].is_none_or(is_newer) {
+                new[place] = Some(row as u32);
+            }
+        }
+        let replaced = old.iter().zip(&new).filter_map(|(old, new)| new.and(*old));
+        let retracted = replaced.filter(|row| !stored.is_deleted(*row as usize)).collect();
+        let written: Vec<u32> = new.into_iter().flatten().collect();
+        let inserted = written.iter().copied().filter(|row| !changes.deleted.value(*row as usize)).collect();
+        (weighted(&stored, retracted, changes, inserted), self.write(changes, written))
+    }
+
+    /// For every key of the first round its stored row.
+    fn stored_rows(&self, changes: &Newest, stored: &Stored<'_>) -> Vec<Option<u32>> {
         let stored_keys = self.encoder.encode(stored.keys());
         let mut by_key = key_map(stored_keys.num_rows());
         for row in 0..stored_keys.num_rows() {
             by_key.insert(stored_keys.row(row), row as u32);
         }
-        let changed_keys = self.encoder.encode(&changes.keys);
-        let (mut written, mut retracted, mut inserted) = (Vec::new(), Vec::new(), Vec::new());
-        for row in 0..changes.len() {
-            let old = by_key.get(&changed_keys.row(row)).copied();
-            if let Some(old) = old {
-                if !changes.version(row).is_newer_than(stored.version(old as usize)) {
-                    continue;
-                }
-                if !stored.is_deleted(old as usize) {
-                    retracted.push(old);
-                }
-            }
-            if !changes.deleted.value(row) {
-                inserted.push(row as u32);
-            }
-            written.push(row as u32);
-        }
-        (weighted(&stored, retracted, changes, inserted), self.write(changes, written))
+        let keys = self.encoder.encode(&changes.keys);
+        (0..changes.key_count()).map(|row| by_key.get(&keys.row(row)).copied()).collect()
     }
 
     fn write(&self, changes: &Newest, written: Vec<u32>) -> Option<Write> {

@@ -33,7 +33,7 @@ pub(crate) struct Map {
     context: Context,
 }
 
-/// The result of a map: rows of a Stream, or the newest record of every key of a Table.
+/// The result of a map: rows of a Stream, or the newest records of every key of a Table.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "there is one of it for a whole batch")]
 pub(crate) enum MapChanges {

@@ -25,12 +25,18 @@ impl Upsert {
         format!("upsert into {} by key, the newer version wins", self.name)
     }
 
-    /// The first mapped columns are the key, which a deleted row has too.
-    pub fn apply(&self, changes: &Newest) -> Option<Write> {
-        let count = changes.len();
+    /// One write a round: no statement meets a key twice. The first mapped columns are the key, which a deleted row
+    /// has too.
+    pub fn apply(&self, changes: &Newest) -> Vec<Write> {
         let values = changes.columns.iter().skip(changes.keys.len());
         let columns = changes.keys.iter().chain(values).cloned().chain(version_columns(changes)).collect();
-        (count > 0).then(|| Write { table: self.table, rows: batch(self.schema.clone(), columns, count) })
+        let rows = batch(self.schema.clone(), columns, changes.len());
+        let mut start = 0;
+        let of_round = |length: &usize| {
+            start += length;
+            Write { table: self.table, rows: rows.slice(start - length, *length) }
+        };
+        changes.rounds.iter().map(of_round).collect()
     }
 }
 

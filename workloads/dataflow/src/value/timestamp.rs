@@ -2,7 +2,7 @@
 
 use super::{
     DAY, ValueError,
-    calendar::FIRST_DAY,
+    calendar::{FIRST_DAY, days_from_civil},
     date::civil,
     datetime::{Moment, Written, Zone, read},
     local_from_utc, offset_of, print_time, utc_from_local,
@@ -42,9 +42,12 @@ fn parse(text: &str, ty: &'static str, moment: impl Fn(&Written, i64) -> Option<
     }
 }
 
-/// The timestamp, if it can be held: from 4714 BC (as in Postgres) to the year 294247, where 64 bits end.
+/// The first moment that is too late: 64 bits end some days after it, further off than any zone's clock shows.
+const END: i64 = days_from_civil(294_247, 1, 1) * DAY;
+
+/// The timestamp, if it can be held: from 4714 BC (as in Postgres) to the end of the year 294246.
 pub fn check_timestamp(micros: i64) -> Result<i64, ValueError> {
-    if (FIRST_DAY * DAY..i64::MAX).contains(&micros) {
+    if (FIRST_DAY * DAY..END).contains(&micros) {
         Ok(micros)
     } else {
         Err(ValueError::datetime_out_of_range("timestamp"))
@@ -132,6 +135,23 @@ mod tests {
             ("300000-01-01", "22008"),
         ] {
             assert_eq!(parse_timestamp(text).expect_err(text).sqlstate, sqlstate, "{text}");
+        }
+    }
+
+    #[test]
+    fn where_timestamps_end_every_zone_has_an_answer() {
+        for zone in [Tz::America__New_York, Tz::Asia__Seoul, Tz::Pacific__Kiritimati, Tz::Etc__GMTPlus12, Tz::UTC] {
+            for text in ["294247-01-10 04:00:00", "294247-01-10 04:00:54.775807", "294247-01-01 23:00:00"] {
+                assert_eq!(parse_timestamptz(text, zone).expect_err(text).sqlstate, "22008", "{text} {zone}");
+                let named = format!("{text} {zone}");
+                assert_eq!(parse_timestamptz(&named, Tz::UTC).expect_err(text).sqlstate, "22008", "{named}");
+            }
+            for edge in [END - 1, FIRST_DAY * DAY] {
+                print_timestamptz(edge, zone);
+                for moment in [local_from_utc(zone, edge), utc_from_local(zone, edge)] {
+                    print_timestamp(moment);
+                }
+            }
         }
     }
 }

@@ -24,13 +24,13 @@ pub fn offset_of(zone: Tz, utc: i64) -> i64 {
     i64::from(zone.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc())
 }
 
-/// The wall clock (µs since 1970-01-01 00:00 of that clock) at a moment.
+/// The wall clock (µs since 1970-01-01 00:00 of that clock) at a moment; at the end of 64 bits, that end.
 pub fn local_from_utc(zone: Tz, utc: i64) -> i64 {
-    utc + offset_of(zone, utc) * SECOND
+    utc.saturating_add(offset_of(zone, utc) * SECOND)
 }
 
 /// The moment at which the wall clock shows `local`. A time that clocks skip is read with the offset before the jump,
-/// a time that they show twice with the offset after it, as Postgres does.
+/// a time that they show twice with the offset after it, as Postgres does. At the end of 64 bits, that end.
 pub fn utc_from_local(zone: Tz, local: i64) -> i64 {
     if zone == Tz::UTC {
         return local;
@@ -42,11 +42,11 @@ pub fn utc_from_local(zone: Tz, local: i64) -> i64 {
         LocalResult::Ambiguous(_, later) => later.fix(),
         LocalResult::None => {
             // Jumps are shorter than a day, and at least a day apart.
-            let before = zone.offset_from_local_datetime(&naive(local - 24 * 3600 * SECOND));
+            let before = zone.offset_from_local_datetime(&naive(local.saturating_sub(24 * 3600 * SECOND)));
             before.earliest().map_or_else(|| zone.offset_from_utc_datetime(&naive(local)).fix(), |offset| offset.fix())
         }
     };
-    local - i64::from(offset.local_minus_utc()) * SECOND
+    local.saturating_sub(i64::from(offset.local_minus_utc()) * SECOND)
 }
 
 /// Into the years that chrono has; further out no zone changes its offset.

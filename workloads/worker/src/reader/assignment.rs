@@ -1,6 +1,6 @@
 //! Is the topic still the one that a position belongs to, and does its log still hold that position?
 
-use super::Assignment;
+use super::{Assignment, reading::Waiting};
 use millrace_connectors::{
     faults::sabotaged,
     kafka::{KafkaSource, same_topic_id},
@@ -49,7 +49,8 @@ pub fn identify(source: &KafkaSource, topic: &str, assignment: &Assignment, time
 }
 
 /// Looks at the topic, then at the log of the partition.
-pub fn check(source: &KafkaSource, topic: &str, assignment: &Assignment, tries: u32, timeout: Duration) -> Checked {
+pub fn check(source: &KafkaSource, topic: &str, waiting: &Waiting, timeout: Duration) -> Checked {
+    let &Waiting { ref assignment, tries, truncated } = waiting;
     let partitions = match identify(source, topic, assignment, timeout) {
         Checked::Right { partitions } => partitions,
         Checked::NotYet if tries >= TRIES => {
@@ -66,7 +67,7 @@ pub fn check(source: &KafkaSource, topic: &str, assignment: &Assignment, tries: 
         Err(error) => return Checked::Unreachable(error.to_string()),
     };
     let position = assignment.position;
-    if (first..=end).contains(&position) {
+    if (first..=end).contains(&position) && !truncated {
         return Checked::Right { partitions };
     }
     // A leader that was elected just now learns only little by little how far its log is stable.

@@ -15,6 +15,14 @@ pub struct Reading {
 pub struct Waiting {
     pub assignment: Assignment,
     pub tries: u32,
+    /// Whether its log was found truncated before its position.
+    pub truncated: bool,
+}
+
+impl Waiting {
+    pub fn new(assignment: Assignment) -> Waiting {
+        Waiting { assignment, tries: 0, truncated: false }
+    }
 }
 
 impl Reading {

@@ -48,6 +48,16 @@ impl Scene {
         partitions: i32,
     ) -> Scene {
         let topic = brokers.topic("users", partitions).await;
+        Scene::over(brokers, database, plan, topic).await
+    }
+
+    /// Over a topic that is there.
+    pub async fn over(
+        brokers: &TemporaryKafka,
+        database: OwnedDatabase,
+        plan: fn(&str) -> Plan,
+        topic: String,
+    ) -> Scene {
         let kafka = brokers.bootstrap_servers();
         let identity = identity(&kafka, &topic).await;
         let stored = StoredRevision::create(database, plan(&topic), &identity).await;
@@ -76,7 +86,11 @@ impl Scene {
 
     /// Sends records and waits until the brokers have them. Each is (key, value); timestamps count up.
     pub async fn produce(&mut self, lines: &[(String, Option<String>)]) {
-        let start = self.first_timestamp + self.records.len() as i64;
+        self.produce_from(self.first_timestamp + self.records.len() as i64, lines).await;
+    }
+
+    /// The same, the first of them at `start`.
+    pub async fn produce_from(&mut self, start: i64, lines: &[(String, Option<String>)]) {
         let sent: Vec<_> = lines
             .iter()
             .enumerate()

@@ -3,68 +3,57 @@
 use crate::function::EvalError;
 use crate::value::ValueError;
 
-enum Match {
-    Yes,
-    No,
-    /// No, and no later start can match either: the text ended first.
-    Abort,
-}
+/// A text and a pattern, or what is left of both.
+type Pair<'a> = (&'a [char], &'a [char]);
 
 pub(super) fn matches(text: &str, pattern: &str) -> Result<bool, EvalError> {
     let text: Vec<char> = text.chars().collect();
     let pattern: Vec<char> = pattern.chars().collect();
-    Ok(matches!(match_from(&text, &pattern)?, Match::Yes))
-}
-
-fn match_from(mut text: &[char], mut pattern: &[char]) -> Result<Match, EvalError> {
-    if pattern == ['%'] {
-        return Ok(Match::Yes);
-    }
-    while let ([first, rest @ ..], [sign, after @ ..]) = (text, pattern) {
-        match sign {
-            '\\' => {
-                let [literal, after @ ..] = after else { return Err(unfinished()) };
-                if literal != first {
-                    return Ok(Match::No);
-                }
-                (text, pattern) = (rest, after);
+    let (mut text, mut pattern) = (text.as_slice(), pattern.as_slice());
+    // What is behind the last `%`, and where in the text it was tried last. An earlier `%` never has to take more of
+    // the text than it did: the last one can.
+    let mut last: Option<Pair<'_>> = None;
+    while !text.is_empty() {
+        if let ['%', after @ ..] = pattern {
+            match skip_any((text, after))? {
+                None => return Ok(false),
+                Some((_, [])) => return Ok(true),
+                found => last = found,
             }
-            '%' => return match_any(text, after),
-            '_' => (text, pattern) = (rest, after),
-            literal if literal != first => return Ok(Match::No),
-            _ => (text, pattern) = (rest, after),
+        } else if let Some(matched) = match_one((text, pattern))? {
+            (text, pattern) = matched;
+            continue;
+        } else {
+            last = last.map(|(tried, pattern)| (&tried[1..], pattern));
         }
+        let Some(behind) = last else { return Ok(false) };
+        (text, pattern) = behind;
     }
-    if !text.is_empty() {
-        return Ok(Match::No);
-    }
-    Ok(if pattern.iter().all(|sign| *sign == '%') { Match::Yes } else { Match::Abort })
+    Ok(pattern.iter().all(|sign| *sign == '%'))
 }
 
-/// The text behind a `%`.
-fn match_any(mut text: &[char], mut pattern: &[char]) -> Result<Match, EvalError> {
+/// What is left behind the first character and its sign; none where they do not match.
+fn match_one((text, pattern): Pair<'_>) -> Result<Option<Pair<'_>>, EvalError> {
+    let [first, text @ ..] = text else { return Ok(None) };
+    Ok(match pattern {
+        ['\\'] => return Err(unfinished()),
+        ['\\', literal, pattern @ ..] if literal == first => Some((text, pattern)),
+        ['\\', ..] => None,
+        [sign, pattern @ ..] if *sign == '_' || sign == first => Some((text, pattern)),
+        _ => None,
+    })
+}
+
+/// What is left behind the `%` and `_` that follow a `%`; none where the text is too short for them.
+fn skip_any((mut text, mut pattern): Pair<'_>) -> Result<Option<Pair<'_>>, EvalError> {
     while let [sign @ ('%' | '_'), after @ ..] = pattern {
         if *sign == '_' {
-            let [_, rest @ ..] = text else { return Ok(Match::Abort) };
+            let [_, rest @ ..] = text else { return Ok(None) };
             text = rest;
         }
         pattern = after;
     }
-    let literal = match pattern {
-        [] => return Ok(Match::Yes),
-        ['\\'] => return Err(unfinished()),
-        ['\\', literal, ..] | [literal, ..] => literal,
-    };
-    while let [first, rest @ ..] = text {
-        if first == literal {
-            match match_from(text, pattern)? {
-                Match::No => {}
-                decided => return Ok(decided),
-            }
-        }
-        text = rest;
-    }
-    Ok(Match::Abort)
+    if pattern == ['\\'] { Err(unfinished()) } else { Ok(Some((text, pattern))) }
 }
 
 fn unfinished() -> EvalError {
@@ -119,5 +108,12 @@ mod tests {
         }
         assert_eq!(matches("a", "a\\"), Ok(false));
         assert_eq!(matches("ab", "a\\").expect_err("an escape of nothing").sqlstate, "22025");
+    }
+
+    #[test]
+    fn as_many_signs_as_a_text_can_have_need_no_deep_stack() {
+        let (text, pattern) = ("a".repeat(20_000), "%a".repeat(20_000));
+        let matched = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || matches(&text, &pattern));
+        assert_eq!(matched.expect("a thread starts").join().expect("the thread ends"), Ok(true));
     }
 }
