@@ -17,6 +17,8 @@ pub struct Program {
     pub path: PathBuf,
     /// Where its package's Cargo.toml lies.
     pub package: PathBuf,
+    /// Whether it runs tests. Tests also build the programs that they start.
+    pub is_test: bool,
 }
 
 /// What cargo told this program about its own package must not reach another build: build scripts that look at it would
@@ -52,7 +54,13 @@ pub fn build<'a>(
 struct Message {
     executable: Option<PathBuf>,
     target: Target,
+    profile: Profile,
     manifest_path: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +75,12 @@ fn programs(messages: &str) -> Vec<Program> {
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
         .filter_map(|message| {
             let package = message.manifest_path.parent()?.to_path_buf();
-            Some(Program { name: message.target.name, path: message.executable?, package })
+            Some(Program {
+                name: message.target.name,
+                path: message.executable?,
+                package,
+                is_test: message.profile.test,
+            })
         })
         .collect()
 }
@@ -78,11 +91,22 @@ mod tests {
 
     #[test]
     fn only_programs_are_named() {
-        let messages = r#"{"reason":"compiler-artifact","manifest_path":"/밀/crds/Cargo.toml","target":{"name":"crdgen"},"executable":"/밀/target/debug/crdgen"}
-{"reason":"compiler-artifact","manifest_path":"/밀/crds/Cargo.toml","target":{"name":"millrace_crds"},"executable":null}
+        let messages = r#"{"reason":"compiler-artifact","manifest_path":"/밀/crds/Cargo.toml","target":{"name":"crdgen"},"profile":{"test":false},"executable":"/밀/target/debug/crdgen"}
+{"reason":"compiler-artifact","manifest_path":"/밀/crds/Cargo.toml","target":{"name":"generated"},"profile":{"test":true},"executable":"/밀/target/debug/deps/generated-1"}
+{"reason":"compiler-artifact","manifest_path":"/밀/crds/Cargo.toml","target":{"name":"millrace_crds"},"profile":{"test":false},"executable":null}
 {"reason":"build-finished","success":true}"#;
-        let crdgen =
-            Program { name: "crdgen".into(), path: "/밀/target/debug/crdgen".into(), package: "/밀/crds".into() };
-        assert_eq!(programs(messages), [crdgen]);
+        let program = |name: &str, path: &str, is_test| Program {
+            name: name.into(),
+            path: path.into(),
+            package: "/밀/crds".into(),
+            is_test,
+        };
+        assert_eq!(
+            programs(messages),
+            [
+                program("crdgen", "/밀/target/debug/crdgen", false),
+                program("generated", "/밀/target/debug/deps/generated-1", true)
+            ]
+        );
     }
 }

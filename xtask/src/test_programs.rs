@@ -33,6 +33,7 @@ pub fn run(checkout: &Checkout, soak: bool, results: &mut TestResults) -> Result
             let named = LONG.iter().flat_map(|name| ["--test", name]);
             programs.extend(cargo::build(checkout, stage, "test", named.chain(["--no-run"]))?);
         }
+        programs.retain(|program| program.is_test);
         let said = format!("{} of them", programs.len());
         Ok((programs, said))
     })?;
