@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug, Default, Clone)]
 pub struct Seen {
     pub polls: u64,
-    /// When each poll was answered.
+    /// When each poll began and when it had its answer.
     pub times: Vec<SystemTime>,
     /// Errors, decreases and gaps, in words.
     pub wrong: Vec<String>,
@@ -84,6 +84,7 @@ async fn watch(pool: PgPool, mode: Mode, query: String, stop: Arc<AtomicBool>) -
         }
     };
     while !stop.load(Ordering::Relaxed) {
+        let begun = SystemTime::now();
         let polled = match mode {
             Mode::ReadCommitted => poll(&mut connection, &query).await.map(|row| vec![row]),
             Mode::RepeatableRead => poll_in_one_snapshot(&mut connection, &query).await,
@@ -92,7 +93,7 @@ async fn watch(pool: PgPool, mode: Mode, query: String, stop: Arc<AtomicBool>) -
             Err(error) => seen.wrong.push(format!("error: {error}")),
             Ok(rows) => {
                 seen.polls += rows.len() as u64;
-                seen.times.push(SystemTime::now());
+                seen.times.extend([begun, SystemTime::now()]);
                 if rows.iter().any(|row| *row != rows[0]) {
                     seen.wrong.push(format!("one snapshot gave different answers: {rows:?}"));
                 }
