@@ -48,7 +48,7 @@ pub fn status(
     {
         troubles.push(trouble.clone());
     }
-    let view = own_view(desired, observed);
+    let view = observed.view_of(&desired.identity);
     if let Some(view) = view {
         status.live_revision = view.live.as_ref().map(ToString::to_string);
         status.replays = replays(view);
@@ -67,11 +67,6 @@ pub fn status(
     status.conditions = stamped(found, &previous.conditions, desired.generation, now);
     workers(&mut status, desired, observed, view);
     status
-}
-
-fn own_view<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a ViewRow> {
-    let view = observed.catalog.present()?.view.as_ref()?;
-    (view.uid.as_deref() == Some(desired.identity.uid.as_str())).then_some(view)
 }
 
 fn timestamp(moment: Moment) -> Time {

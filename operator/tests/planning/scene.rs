@@ -33,6 +33,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 
 pub const OTHER_QUERY: &str = "spec: {query: 'SELECT id, name FROM users WHERE id > 10'}";
 pub const REPLAY: &str = "spec: {replay: {id: again}}";
+pub const PAUSE: &str = r#"metadata: {annotations: {millrace.dev/pause-reconcile: "true"}}"#;
 
 const PASSWORD: &str = "digest of the password";
 
@@ -228,6 +229,15 @@ impl Scene {
         let next = self.goal();
         let view = view(&mut self.observed);
         view.shown = Shown::Switch { live: view.live.clone().expect("one is live"), next };
+        self
+    }
+
+    /// The live revision was fenced, `ago` before now.
+    pub fn fenced(mut self, ago: Duration) -> Scene {
+        let at = Moment(self.now.0 - ago.as_millis() as i64);
+        let view = view(&mut self.observed);
+        let live = view.live.as_ref().and_then(|live| view.revisions.get_mut(live)).expect("one is live");
+        (live.state, live.ended_at) = (RevisionState::Fenced, Some(at));
         self
     }
 
