@@ -190,10 +190,7 @@ type Found = (ConditionType, &'static str, Reason, String);
 impl Judge<'_> {
     fn conditions(&self, previous: &MaterializedViewStatus, outcome: &Outcome) -> Vec<Found> {
         let mut found = vec![self.available(previous), self.ready(previous)];
-        let blocked = self.desired.deletion.is_some().then_some(outcome).and_then(|outcome| match outcome {
-            Outcome::Failed(trouble) => Some((Reason::DeletionBlocked, trouble.message.clone())),
-            Outcome::Done | Outcome::Waiting(_) => None,
-        });
+        let blocked = self.desired.deletion.map(|_| (Reason::DeletionBlocked, self.deletion_waits_for(outcome)));
         let stalled = self.troubles.iter().find(|trouble| !trouble.heals());
         if let Some((reason, message)) = blocked.or(stalled.map(|trouble| (trouble.reason, trouble.message.clone()))) {
             found.push((ConditionType::Stalled, "True", reason, message));
@@ -227,6 +224,18 @@ impl Judge<'_> {
         ));
         found.push(self.rollout_succeeded());
         found
+    }
+
+    /// What keeps the finalizer: every round says something, for a deletion's patience is counted from the first.
+    fn deletion_waits_for(&self, outcome: &Outcome) -> String {
+        match (outcome, &self.plan.waiting_on) {
+            (Outcome::Failed(trouble), _) => trouble.message.clone(),
+            (Outcome::Waiting(what), _) | (Outcome::Done, Some(what)) => format!("waits for {what}"),
+            (Outcome::Done, None) => match self.troubles.first() {
+                Some(trouble) => trouble.message.clone(),
+                None => "what it has in Postgres is cleaned up".to_owned(),
+            },
+        }
     }
 
     fn area(&self, kind: ConditionType, area: Area, well: bool, reason: Reason, sentence: &str) -> Found {
@@ -338,7 +347,7 @@ fn stamped(found: Vec<Found>, previous: &[Condition], generation: i64, now: Mome
         .map(|(kind, status, reason, message)| {
             let before =
                 previous.iter().find(|condition| condition.type_ == kind.as_str() && condition.status == status);
-            // How long a deletion has been blocked is counted from here: a Stalled of another reason is another matter.
+            // How long a deletion has taken is counted from here: a Stalled of another reason is another matter.
             let before =
                 before.filter(|condition| kind != ConditionType::Stalled || condition.reason == reason.as_str());
             Condition {

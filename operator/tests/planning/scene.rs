@@ -2,7 +2,7 @@
 
 use expect_test::Expect;
 use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
-use millrace_crds::{MaterializedView, Reason};
+use millrace_crds::{MaterializedView, MaterializedViewStatus, Reason};
 use millrace_operator::view::{
     desired::{Desired, Image},
     known::Known,
@@ -15,6 +15,7 @@ use millrace_operator::view::{
     plan::plan,
     shown::{Shown, columns},
     spec::{Settings, parse},
+    status::{Outcome, status},
     tenancy::Tenancy,
     trouble::Trouble,
     workers::{deployment, replicas},
@@ -267,6 +268,13 @@ impl Scene {
             tenancy: Tenancy::default(),
         };
         parse(&view, &settings)
+    }
+
+    /// The status after a round that ended so.
+    pub fn report(&self, outcome: &Outcome, previous: &MaterializedViewStatus) -> MaterializedViewStatus {
+        let desired = self.desired();
+        let plan = plan(&desired, &self.observed, self.now);
+        status(&desired, &self.observed, &plan, outcome, previous, self.now)
     }
 
     /// The revision that is asked for, once its replay is accepted.

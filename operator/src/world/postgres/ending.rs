@@ -52,9 +52,11 @@ pub async fn release(pool: &PgPool, view: &Identity) -> Result<Performed, Refusa
     Ok(Performed::Done)
 }
 
-/// Drops everything of the view but its topics. Relations of others that depend on it keep it from being dropped.
+/// Drops everything of the view but its topics. Relations of others that depend on it keep it from being dropped, and
+/// readers that hold it open do for as long as they do: others never queue behind it for longer than 50 ms.
 pub async fn delete(pool: &PgPool, view: &Identity) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
+    sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(&mut *transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     if row.shown.is_some() {
         execute(&mut transaction, format!("DROP VIEW IF EXISTS {}", row.target.quoted())).await?;
