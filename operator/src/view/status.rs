@@ -41,7 +41,9 @@ pub fn status(
     now: Moment,
 ) -> MaterializedViewStatus {
     let mut status = previous.clone();
-    status.observed_generation = Some(desired.generation);
+    // While it is paused nobody looks at what is asked.
+    let paused = desired.paused && desired.deletion.is_none();
+    status.observed_generation = if paused { previous.observed_generation } else { Some(desired.generation) };
     let mut troubles = plan.troubles.clone();
     if let Outcome::Failed(trouble) = outcome
         && !troubles.iter().any(|other| other.reason == trouble.reason)
@@ -64,7 +66,7 @@ pub fn status(
     }
     let judge = Judge { desired, observed, plan, troubles: &troubles, view, status: &status };
     let found = judge.conditions(previous, outcome);
-    status.conditions = stamped(found, &previous.conditions, desired.generation, now);
+    status.conditions = stamped(found, &previous.conditions, status.observed_generation, now);
     workers(&mut status, desired, observed, view);
     status
 }
@@ -287,7 +289,9 @@ impl Judge<'_> {
             return (kind, "False", Reason::Deleting, "the resource is being deleted".to_owned());
         }
         if self.desired.paused {
-            let before = previous.condition(kind).map_or("Unknown", |condition| known_status(&condition.status));
+            let seen = previous.observed_generation == Some(self.desired.generation);
+            let before = previous.condition(kind).filter(|_| seen);
+            let before = before.map_or("Unknown", |condition| known_status(&condition.status));
             return (kind, before, Reason::Paused, format!("the annotation {} is set", super::spec::PAUSE));
         }
         if let Some(trouble) = self.troubles.first() {
@@ -341,7 +345,7 @@ fn known_status(status: &str) -> &'static str {
 }
 
 /// Conditions with their times: the time of the last transition stays while the status does.
-fn stamped(found: Vec<Found>, previous: &[Condition], generation: i64, now: Moment) -> Vec<Condition> {
+fn stamped(found: Vec<Found>, previous: &[Condition], generation: Option<i64>, now: Moment) -> Vec<Condition> {
     found
         .into_iter()
         .map(|(kind, status, reason, message)| {
@@ -355,7 +359,7 @@ fn stamped(found: Vec<Found>, previous: &[Condition], generation: i64, now: Mome
                 status: status.to_owned(),
                 reason: reason.as_str().to_owned(),
                 message: message.chars().take(4000).collect(),
-                observed_generation: Some(generation),
+                observed_generation: generation,
                 last_transition_time: before
                     .map_or_else(|| timestamp(now), |condition| condition.last_transition_time.clone()),
             }
