@@ -11,6 +11,7 @@ pub mod observed;
 pub mod plan;
 pub mod position;
 pub mod promotion;
+mod quantity;
 pub mod retiring;
 pub mod rhythm;
 pub mod shown;
