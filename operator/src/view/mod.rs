@@ -4,6 +4,7 @@ pub mod action;
 pub mod building;
 pub mod deletion;
 pub mod desired;
+mod freshness;
 pub mod known;
 pub mod moment;
 pub mod name;

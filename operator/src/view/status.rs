@@ -2,9 +2,10 @@
 
 use super::{
     desired::Desired,
+    freshness::freshness,
     known::Known,
     moment::Moment,
-    observed::{Observed, RevisionRow, ViewRow},
+    observed::{Observed, ViewRow},
     plan::Plan,
     position::{Behind, behind_ends, done_and_total},
     shown::{Shown, columns},
@@ -98,17 +99,8 @@ fn figures(status: &mut MaterializedViewStatus, observed: &Observed, view: &View
     };
     if let Some(Behind::Records(lag)) = observed.kafka.present().map(|kafka| behind_ends(live, kafka)) {
         status.lag_records = Some(lag);
-        // What a revision read before it was live says nothing of how fast readers see a record.
         status.freshness_milliseconds = freshness(live, lag, now).or(status.freshness_milliseconds);
     }
-}
-
-/// How old the newest record was when readers could see it; while records wait, how old the newest one seen is now.
-pub fn freshness(row: &RevisionRow, lag: i64, now: Moment) -> Option<i64> {
-    let newest = row.progress.iter().filter(|task| task.event_time.is_some()).max_by_key(|task| task.event_time)?;
-    let seen_at =
-        if lag > 0 { now } else { newest.committed_at.filter(|at| row.live_at.is_some_and(|live| *at > live))? };
-    Some((seen_at.0 - newest.event_time?.0).max(0))
 }
 
 fn rollout(
@@ -310,7 +302,7 @@ impl Judge<'_> {
             return (kind, "False", Reason::WorkersStarting, "no worker is ready, and records wait".to_owned());
         }
         if lag > LATE_RECORDS && self.status.freshness_milliseconds.is_some_and(|age| age > LATE_MILLISECONDS) {
-            let sentence = "the newest record that readers see is older than a minute".to_owned();
+            let sentence = "records wait, and readers saw everything more than a minute ago".to_owned();
             return (kind, "False", Reason::CatchingUp, sentence);
         }
         (kind, "True", Reason::Live, format!("readers of {} see this generation's revision", self.desired.target))
