@@ -229,6 +229,41 @@ async fn a_snapshot_that_another_role_took_of_another_table_holds_the_switch_bac
     stage.perform(plain, None).await;
 }
 
+#[tokio::test]
+async fn an_index_is_made_beside_the_rounds_and_outlasts_whoever_writes() {
+    let stage = Stage::new("index").await;
+    let mut writer = PgConnection::connect(&stage.database.uri).await.expect("a writer connects");
+    let insert = format!("BEGIN; INSERT INTO {}.rows VALUES (1)", stage.schema());
+    sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut writer).await.expect("it writes");
+    let index = Action::CreateIndex { revision: live(), columns: vec!["id".into()] };
+    let asked = std::time::Instant::now();
+    for _ in 0..3 {
+        stage.perform(index.clone(), None).await;
+    }
+    assert!(asked.elapsed() < Duration::from_secs(2), "nobody waits for it");
+    // Longer than an operator's session waits for a lock.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(stage.view().await.revisions[&live()].indexes.is_empty());
+    writer.close().await.expect("the writer leaves");
+    let made = async || stage.view().await.revisions[&live()].indexes.contains(&vec!["id".to_owned()]);
+    until("the index is made", made).await;
+
+    // One that is left unfinished is made again, and one that is being made does not keep its schema from going.
+    let mut superuser = PgConnection::connect(&stage.database.superuser_uri).await.expect("the superuser connects");
+    sqlx::raw_sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE 'mr%rows\\_%'")
+        .execute(&mut superuser)
+        .await
+        .expect("the index is spoilt");
+    assert!(!made().await);
+    stage.perform(index, None).await;
+    until("the index is made again", made).await;
+    let mut reader = PgConnection::connect(&stage.database.uri).await.expect("a reader connects");
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").execute(&mut reader).await.expect("it reads");
+    stage.perform(Action::CreateIndex { revision: live(), columns: vec!["id".into(), "id".into()] }, None).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stage.perform(Action::DeleteView, None).await;
+}
+
 async fn until(what: &str, so: impl AsyncFn() -> bool) {
     for _ in 0..100 {
         if so().await {

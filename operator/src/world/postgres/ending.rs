@@ -4,6 +4,7 @@ use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
     exposure::old_snapshots,
+    index,
     refusal::Refusal,
     revision::is_in_state,
 };
@@ -38,6 +39,7 @@ pub async fn drop_revision(pool: &PgPool, view: &Identity, revision: &Revision) 
 }
 
 async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), Refusal> {
+    index::stop(connection, schema).await?;
     execute(connection, format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(schema))).await
 }
 
