@@ -7,7 +7,7 @@ use millrace_operator::{
         desired::{Desired, Image},
         known::Known,
         name::{Revision, Target},
-        observed::{Catalog, PostgresAddress, ViewRow},
+        observed::{Catalog, PostgresAddress, TargetState, ViewRow},
         spec::{Settings, parse},
         tenancy::Tenancy,
     },
@@ -262,6 +262,26 @@ async fn an_index_is_made_beside_the_rounds_and_outlasts_whoever_writes() {
     stage.perform(Action::CreateIndex { revision: live(), columns: vec!["id".into(), "id".into()] }, None).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     stage.perform(Action::DeleteView, None).await;
+}
+
+#[tokio::test]
+async fn what_took_the_name_of_a_dropped_target_is_left_alone() {
+    for other in ["TABLE shop.taken (id bigint)", "VIEW shop.taken AS SELECT 1::bigint AS id"] {
+        let stage = Stage::new("taken").await;
+        assert_eq!(stage.observe().await.target, TargetState::Ours);
+        stage.execute(&format!("DROP VIEW shop.taken; CREATE {other}")).await;
+        assert!(matches!(stage.observe().await.target, TargetState::Foreign(_)));
+        let show = Action::Show {
+            live: live(),
+            expected: "plain:aaaaaaaa".into(),
+            shown: "plain:aaaaaaaa".into(),
+            sql: format!("CREATE OR REPLACE VIEW shop.taken AS SELECT id FROM {}.rows", stage.schema()),
+        };
+        let held = postgres::perform(&stage.pool, &stage.desired, &show, None).await.expect("Postgres answers");
+        assert!(matches!(held, Performed::NotYet(_)), "{held:?}");
+        stage.perform(Action::DeleteView, None).await;
+        stage.execute("SELECT id FROM shop.taken").await;
+    }
 }
 
 async fn until(what: &str, so: impl AsyncFn() -> bool) {

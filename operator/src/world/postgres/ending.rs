@@ -4,6 +4,7 @@ use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
     exposure::old_snapshots,
+    facts::is_ours,
     index,
     refusal::Refusal,
     revision::is_in_state,
@@ -60,7 +61,7 @@ pub async fn delete(pool: &PgPool, view: &Identity) -> Result<Performed, Refusal
     let mut transaction = pool.begin().await?;
     sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(&mut *transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
-    if row.shown.is_some() {
+    if row.shown.is_some() && is_ours(&mut transaction, &view.name, &row.target).await? {
         execute(&mut transaction, format!("DROP VIEW IF EXISTS {}", row.target.quoted())).await?;
     }
     let schemas: Vec<String> =

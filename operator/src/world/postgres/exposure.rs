@@ -5,6 +5,7 @@
 use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
+    facts::is_foreign,
     refusal::Refusal,
     revision::{is_in_state, lock_progress},
 };
@@ -92,6 +93,9 @@ pub async fn show(
     // A switch may be replaced only when every snapshot sees the last cut-over: older ones would see nothing.
     if expected.starts_with("switch:") && old_snapshots(&mut transaction, view).await? {
         return Ok(Performed::NotYet("readers whose snapshots are older than the cut-over".to_owned()));
+    }
+    if is_foreign(&mut transaction, &view.name, &row.target).await? {
+        return Ok(changed());
     }
     match execute(&mut transaction, sql.to_owned()).await {
         Ok(()) => {}
