@@ -1,10 +1,13 @@
 //! The operator's configuration: its environment.
 
-use crate::view::{desired::Image, spec::Settings, tenancy::Tenancy};
+use crate::{
+    view::{desired::Image, spec::Settings, tenancy::Tenancy},
+    world::connections::{Own, OwnSecret},
+};
 use anyhow::Context;
 use clap::Parser;
-use millrace_contract::connection::{KafkaConnection, Password, PostgresConnection, SslMode};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use millrace_contract::connection::{KafkaConnection, PostgresConnection};
+use std::{net::SocketAddr, time::Duration};
 
 /// Keeps MaterializedViews true: topics, catalog, revisions, workers, status.
 #[derive(Debug, Parser)]
@@ -41,37 +44,25 @@ pub struct Config {
 
 #[derive(Debug, clap::Args)]
 struct Kafka {
-    #[arg(long, env = "MILLRACE_KAFKA_BOOTSTRAP_SERVERS")]
+    /// Empty: the key bootstrap-servers of the Secret.
+    #[arg(long, env = "MILLRACE_KAFKA_BOOTSTRAP_SERVERS", default_value = "")]
     kafka_bootstrap_servers: String,
-    #[arg(long, env = "MILLRACE_KAFKA_SECURITY_PROTOCOL", default_value = "PLAINTEXT",
-          value_parser = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])]
-    kafka_security_protocol: String,
-    #[arg(long, env = "MILLRACE_KAFKA_SASL_MECHANISM")]
-    kafka_sasl_mechanism: Option<String>,
-    #[arg(long, env = "MILLRACE_KAFKA_USERNAME")]
-    kafka_username: Option<String>,
-    #[arg(long, env = "MILLRACE_KAFKA_PASSWORD", hide_env_values = true)]
-    kafka_password: Option<Password>,
-    #[arg(long, env = "MILLRACE_KAFKA_CA_FILE")]
-    kafka_ca_file: Option<PathBuf>,
+    /// A Secret of the operator's namespace with what it takes to log in. Empty: nothing is asked, nothing encrypted.
+    #[arg(long, env = "MILLRACE_KAFKA_SECRET", default_value = "")]
+    kafka_secret: String,
+    /// The Secret with the ca.crt of the brokers. Empty: the authorities of the image.
+    #[arg(long, env = "MILLRACE_KAFKA_CA_SECRET", default_value = "")]
+    kafka_ca_secret: String,
 }
 
 #[derive(Debug, clap::Args)]
 struct Postgres {
-    #[arg(long, env = "MILLRACE_POSTGRES_HOST")]
-    postgres_host: String,
-    #[arg(long, env = "MILLRACE_POSTGRES_PORT", default_value_t = 5432)]
-    postgres_port: u16,
-    #[arg(long, env = "MILLRACE_POSTGRES_DATABASE")]
-    postgres_database: String,
-    #[arg(long, env = "MILLRACE_POSTGRES_USERNAME")]
-    postgres_username: String,
-    #[arg(long, env = "MILLRACE_POSTGRES_PASSWORD", hide_env_values = true)]
-    postgres_password: Password,
-    #[arg(long, env = "MILLRACE_POSTGRES_SSLMODE", default_value = "disable")]
-    postgres_sslmode: SslMode,
-    #[arg(long, env = "MILLRACE_POSTGRES_CA_FILE")]
-    postgres_ca_file: Option<PathBuf>,
+    /// A Secret of the operator's namespace with host, port, dbname, username, password and sslmode.
+    #[arg(long, env = "MILLRACE_POSTGRES_SECRET")]
+    postgres_secret: String,
+    /// The Secret with the ca.crt of the server. Empty: the authorities of the image.
+    #[arg(long, env = "MILLRACE_POSTGRES_CA_SECRET", default_value = "")]
+    postgres_ca_secret: String,
 }
 
 impl Config {
@@ -88,36 +79,36 @@ impl Config {
         Duration::from_secs(self.resync_seconds)
     }
 
-    pub fn kafka(&self) -> anyhow::Result<KafkaConnection> {
+    pub fn kafka(&self) -> Own<KafkaConnection> {
         let kafka = &self.kafka;
-        let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        Ok(KafkaConnection {
-            bootstrap_servers: kafka.kafka_bootstrap_servers.clone(),
-            security_protocol: kafka.kafka_security_protocol.clone(),
-            sasl_mechanism: given(&kafka.kafka_sasl_mechanism),
-            username: given(&kafka.kafka_username),
-            password: kafka.kafka_password.clone().filter(|password| !password.0.is_empty()),
-            ca: pem("MILLRACE_KAFKA_CA_FILE", &kafka.kafka_ca_file)?,
-        })
+        match given(&kafka.kafka_secret) {
+            Some(name) => Own::Secret(OwnSecret {
+                namespace: self.pod_namespace.clone(),
+                name,
+                ca: given(&kafka.kafka_ca_secret),
+                bootstrap_servers: given(&kafka.kafka_bootstrap_servers),
+            }),
+            None => Own::Given(KafkaConnection {
+                bootstrap_servers: kafka.kafka_bootstrap_servers.clone(),
+                security_protocol: "PLAINTEXT".to_owned(),
+                sasl_mechanism: None,
+                username: None,
+                password: None,
+                ca: None,
+            }),
+        }
     }
 
-    pub fn postgres(&self) -> anyhow::Result<PostgresConnection> {
-        let postgres = &self.postgres;
-        Ok(PostgresConnection {
-            host: postgres.postgres_host.clone(),
-            port: postgres.postgres_port,
-            database: postgres.postgres_database.clone(),
-            username: postgres.postgres_username.clone(),
-            password: postgres.postgres_password.clone(),
-            ssl_mode: postgres.postgres_sslmode,
-            ca: pem("MILLRACE_POSTGRES_CA_FILE", &postgres.postgres_ca_file)?,
+    pub fn postgres(&self) -> Own<PostgresConnection> {
+        Own::Secret(OwnSecret {
+            namespace: self.pod_namespace.clone(),
+            name: self.postgres.postgres_secret.clone(),
+            ca: given(&self.postgres.postgres_ca_secret),
+            bootstrap_servers: None,
         })
     }
 }
 
-fn pem(variable: &str, file: &Option<PathBuf>) -> anyhow::Result<Option<String>> {
-    let read = |file: &PathBuf| {
-        std::fs::read_to_string(file).with_context(|| format!("{variable} is {}, which cannot be read", file.display()))
-    };
-    file.as_ref().filter(|file| !file.as_os_str().is_empty()).map(read).transpose()
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }

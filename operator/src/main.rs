@@ -26,7 +26,7 @@ async fn main() -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let client = Client::try_default().await.context("no way to the Kubernetes API")?;
     let reconciler = Reconciler {
-        world: world(&config, client.clone())?,
+        world: world(&config, client.clone()),
         settings: config.settings()?,
         rhythm: Rhythm { resync: config.resync() },
         metrics: metrics.clone(),
@@ -59,8 +59,8 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn world(config: &Config, client: Client) -> anyhow::Result<RealWorld> {
-    let connections = Connections::new(client.clone(), config.kafka()?, config.postgres()?);
+fn world(config: &Config, client: Client) -> RealWorld {
+    let connections = Connections::new(client.clone(), config.kafka(), config.postgres());
     let reporter = Reporter { controller: "millrace-operator".into(), instance: Some(config.pod_name.clone()) };
-    Ok(RealWorld::new(client.clone(), connections, Recorder::new(client, reporter)))
+    RealWorld::new(client.clone(), connections, Recorder::new(client, reporter))
 }

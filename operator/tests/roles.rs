@@ -6,8 +6,8 @@ use millrace_operator::{
         action::{Action, Login, Owner},
         desired::{Desired, Image},
         known::Known,
-        name::Target,
-        observed::{Catalog, PostgresAddress, ViewRow},
+        name::{Revision, Target},
+        observed::{Catalog, PostgresAddress, TargetState, ViewRow},
         spec::{Settings, parse},
         tenancy::Tenancy,
     },
@@ -16,11 +16,18 @@ use millrace_operator::{
 use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
+use std::time::Duration;
 
 struct Stage {
     database: OwnedDatabase,
     pool: PgPool,
     desired: Desired,
+}
+
+const LIVE: &str = "aaaaaaaa";
+
+fn live() -> Revision {
+    Revision(LIVE.into())
 }
 
 impl Stage {
@@ -31,9 +38,22 @@ impl Stage {
         let stage = Stage { database, pool, desired: desired(name) };
         stage.perform(Action::MigrateCatalog, None).await;
         stage.perform(Action::ClaimView { target: stage.target(), from: Owner::NoRow }, None).await;
-        stage.execute(&format!("CREATE SCHEMA shop; CREATE VIEW {} AS SELECT 1 AS id", stage.target())).await;
-        stage.execute("UPDATE millrace.view SET shown = 'plain:aaaaaaaa'").await;
+        let schema = stage.schema();
+        stage.execute(&format!("CREATE SCHEMA shop; CREATE SCHEMA {schema}; CREATE TABLE {schema}.rows (id bigint)")).await;
         stage
+            .execute(&format!(
+                "INSERT INTO millrace.revision
+                     (namespace, view, revision, spec_hash, schema_name, plan, plan_format, worker_image)
+                 VALUES ('shop', '{name}', '{LIVE}', '', '{schema}', '', 1, '')"
+            ))
+            .await;
+        stage.execute(&format!("CREATE VIEW {} AS SELECT id FROM {schema}.rows", stage.target())).await;
+        stage.execute(&format!("UPDATE millrace.view SET live_revision = '{LIVE}', shown = 'plain:{LIVE}'")).await;
+        stage
+    }
+
+    fn schema(&self) -> String {
+        self.desired.identity.name.schema(&live())
     }
 
     fn target(&self) -> Target {
@@ -172,4 +192,104 @@ async fn a_worker_logs_in_with_a_password_that_postgres_was_never_told() {
     };
     PgConnection::connect_with(&options(password)).await.expect("the worker logs in");
     PgConnection::connect_with(&options("another")).await.expect_err("another password is refused");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_another_role_took_of_another_table_holds_the_switch_back() {
+    let stage = Stage::new("snapshots").await;
+    stage.execute("CREATE ROLE snapshots_reader LOGIN PASSWORD 'reader'").await;
+    stage.execute("GRANT USAGE ON SCHEMA shop TO snapshots_reader; CREATE TABLE shop.other (id bigint)").await;
+    stage.execute("GRANT SELECT ON shop.other TO snapshots_reader").await;
+    let options = PgConnectOptions::new()
+        .host("127.0.0.1")
+        .port(stage.database.port)
+        .database(&stage.database.name)
+        .username("snapshots_reader")
+        .password("reader");
+    let mut reader = PgConnection::connect_with(&options).await.expect("the reader logs in");
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM shop.other").execute(&mut reader).await.expect("read");
+    stage
+        .execute(
+            "UPDATE millrace.view SET shown = 'switch:aaaaaaaa:bbbbbbbb', cut_over_xid = pg_current_xact_id()",
+        )
+        .await;
+
+    let plain = Action::Show {
+        live: live(),
+        expected: "switch:aaaaaaaa:bbbbbbbb".into(),
+        shown: "plain:aaaaaaaa".into(),
+        sql: format!("CREATE OR REPLACE VIEW {} AS SELECT id FROM {}.rows", stage.target(), stage.schema()),
+    };
+    assert!(stage.view().await.old_snapshots);
+    let held = postgres::perform(&stage.pool, &stage.desired, &plain, None).await.expect("Postgres answers");
+    assert_eq!(held, Performed::NotYet("readers whose snapshots are older than the cut-over".into()));
+
+    reader.close().await.expect("the reader leaves");
+    until("the snapshot is gone", async || !stage.view().await.old_snapshots).await;
+    stage.perform(plain, None).await;
+}
+
+#[tokio::test]
+async fn an_index_is_made_beside_the_rounds_and_outlasts_whoever_writes() {
+    let stage = Stage::new("index").await;
+    let mut writer = PgConnection::connect(&stage.database.uri).await.expect("a writer connects");
+    let insert = format!("BEGIN; INSERT INTO {}.rows VALUES (1)", stage.schema());
+    sqlx::raw_sql(AssertSqlSafe(insert)).execute(&mut writer).await.expect("it writes");
+    let index = Action::CreateIndex { revision: live(), columns: vec!["id".into()] };
+    let asked = std::time::Instant::now();
+    for _ in 0..3 {
+        stage.perform(index.clone(), None).await;
+    }
+    assert!(asked.elapsed() < Duration::from_secs(2), "nobody waits for it");
+    // Longer than an operator's session waits for a lock.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(stage.view().await.revisions[&live()].indexes.is_empty());
+    writer.close().await.expect("the writer leaves");
+    let made = async || stage.view().await.revisions[&live()].indexes.contains(&vec!["id".to_owned()]);
+    until("the index is made", made).await;
+
+    // One that is left unfinished is made again, and one that is being made does not keep its schema from going.
+    let mut superuser = PgConnection::connect(&stage.database.superuser_uri).await.expect("the superuser connects");
+    sqlx::raw_sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE 'mr%rows\\_%'")
+        .execute(&mut superuser)
+        .await
+        .expect("the index is spoilt");
+    assert!(!made().await);
+    stage.perform(index, None).await;
+    until("the index is made again", made).await;
+    let mut reader = PgConnection::connect(&stage.database.uri).await.expect("a reader connects");
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").execute(&mut reader).await.expect("it reads");
+    stage.perform(Action::CreateIndex { revision: live(), columns: vec!["id".into(), "id".into()] }, None).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stage.perform(Action::DeleteView, None).await;
+}
+
+#[tokio::test]
+async fn what_took_the_name_of_a_dropped_target_is_left_alone() {
+    for other in ["TABLE shop.taken (id bigint)", "VIEW shop.taken AS SELECT 1::bigint AS id"] {
+        let stage = Stage::new("taken").await;
+        assert_eq!(stage.observe().await.target, TargetState::Ours);
+        stage.execute(&format!("DROP VIEW shop.taken; CREATE {other}")).await;
+        assert!(matches!(stage.observe().await.target, TargetState::Foreign(_)));
+        let show = Action::Show {
+            live: live(),
+            expected: "plain:aaaaaaaa".into(),
+            shown: "plain:aaaaaaaa".into(),
+            sql: format!("CREATE OR REPLACE VIEW shop.taken AS SELECT id FROM {}.rows", stage.schema()),
+        };
+        let held = postgres::perform(&stage.pool, &stage.desired, &show, None).await.expect("Postgres answers");
+        assert!(matches!(held, Performed::NotYet(_)), "{held:?}");
+        stage.perform(Action::DeleteView, None).await;
+        stage.execute("SELECT id FROM shop.taken").await;
+    }
+}
+
+async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    for _ in 0..100 {
+        if so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
 }

@@ -20,14 +20,10 @@ pub fn ensure(checkout: &Checkout, recipe: &Recipe) -> Result<String> {
         if let Some((name, origin)) = at_hand(recipe) {
             return Ok((name.clone(), format!("{name}, {origin}")));
         }
-        stage.say("asking for an image that can be pulled");
         for version in &recipe.versions.pullable {
             let name = image_name(version);
-            // The question is short: a machine without a way out must not wait for the pull's own patience.
-            let can_be_pulled = docker().args(["manifest", "inspect", &name]).limit(Duration::from_secs(15)).succeeds();
-            if can_be_pulled {
-                stage.say(&format!("pulling {name}"));
-                docker().args(["pull", &name]).limit(Duration::from_secs(1200)).run_logged(stage.log(), |_| {})?;
+            stage.say(&format!("pulling {name}"));
+            if pull(stage, &name, Duration::from_secs(1200)) {
                 return Ok((name.clone(), format!("{name}, pulled")));
             }
         }
@@ -54,12 +50,16 @@ fn make_base(stage: &Stage, recipe: &Recipe) -> Result<()> {
     if image_exists("debian:bookworm-slim") {
         return Ok(());
     }
-    let can_be_pulled =
-        docker().args(["manifest", "inspect", "debian:bookworm-slim"]).limit(Duration::from_secs(15)).succeeds();
-    if !can_be_pulled {
+    if !pull(stage, "debian:bookworm-slim", Duration::from_secs(300)) {
         packages::install(stage, &packages::missing(packages::FOR_THE_BASE_IMAGE))?;
     }
     recipe.make(stage, &["base-image"])
+}
+
+/// Whether the engine could pull it. The engine alone is asked: it goes by its own proxies, mirrors and logins, and what
+/// a client can reach says nothing of it.
+fn pull(stage: &Stage, name: &str, limit: Duration) -> bool {
+    docker().args(["pull", name]).limit(limit).run_logged(stage.log(), |_| {}).is_ok()
 }
 
 /// An image that was pulled carries no label of ours; one that was made must be of this recipe.

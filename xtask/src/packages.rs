@@ -56,12 +56,12 @@ pub fn names(packages: &[&'static Package]) -> String {
     packages.iter().map(|package| package.name).collect::<Vec<_>>().join(" ")
 }
 
-/// Installs by apt-get, which takes Debian (or a relative of it) and root.
-pub fn install(stage: &Stage, packages: &[&'static Package]) -> Result<()> {
+/// Whether `install` could do its work: what it would say is better said before any other work is done.
+pub fn check(packages: &[&'static Package]) -> Result<()> {
+    let wanted = names(packages);
     if packages.is_empty() {
         return Ok(());
     }
-    let wanted = names(packages);
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!(
             "missing here: {wanted} (Debian's names), and there is no apt-get: install them the way your system does"
@@ -70,6 +70,16 @@ pub fn install(stage: &Stage, packages: &[&'static Package]) -> Result<()> {
     if !is_root()? {
         bail!("missing here: {wanted}; only root installs packages: run `sudo apt-get install {wanted}`");
     }
+    Ok(())
+}
+
+/// Installs by apt-get, which takes Debian (or a relative of it) and root.
+pub fn install(stage: &Stage, packages: &[&'static Package]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    check(packages)?;
+    let wanted = names(packages);
     stage.say(&format!("installing {wanted}"));
     let search_path = std::env::var("PATH").unwrap_or_default();
     let apt = || {

@@ -1,6 +1,6 @@
 //! `cargo xtask up`: from whatever this machine has to a running system.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::checkout::Checkout;
 use crate::cluster;
@@ -30,8 +30,11 @@ pub fn up(checkout: &Checkout) -> Result<()> {
     Ok(())
 }
 
-/// Says what will be installed, and where it comes from, before anything is.
+/// Says what will be installed, and where it comes from, before anything is; fails here where it cannot be.
 fn announce(recipe: &Recipe) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        bail!("this is {}: `cargo xtask up` runs on Linux, in a virtual machine too", std::env::consts::OS);
+    }
     let mut lines = Vec::new();
     let mut wanted = packages::missing(packages::FOR_THE_BUILD);
     wanted.extend(packages::missing(packages::FOR_THE_IMAGES));
@@ -39,6 +42,13 @@ fn announce(recipe: &Recipe) -> Result<()> {
     if engine.is_none() {
         wanted.extend(packages::missing(packages::FOR_THE_ENGINE));
         lines.push("a Docker engine does not answer: one will be started".to_owned());
+    }
+    packages::check(&wanted)?;
+    if engine.is_none() && !packages::is_root()? {
+        bail!(
+            "no Docker engine answers, and only root can start one: start Docker yourself (`docker version` must show a \
+             server; group `docker` for people who are not root)"
+        );
     }
     if !wanted.is_empty() {
         lines.insert(0, format!("packages, by apt-get: {}", packages::names(&wanted)));

@@ -1,4 +1,5 @@
-{{/* How the operator reaches Kafka and Postgres: environment, volumes and mounts; wrong combinations of values fail here. */}}
+{{/* How the operator reaches Kafka and Postgres: where, and the names of the Secrets that it reads in every round; wrong
+     combinations of values fail here. */}}
 
 {{- define "millrace.checkValues" -}}
 {{- if not .Values.kafka.enabled -}}
@@ -33,19 +34,14 @@
 {{- if .Values.kafka.enabled }}
 - {name: MILLRACE_KAFKA_BOOTSTRAP_SERVERS, value: {{ include "millrace.kafkaServers" . | quote }}}
 {{- else }}
-{{- if $external.bootstrapServers }}
-- {name: MILLRACE_KAFKA_BOOTSTRAP_SERVERS, value: {{ $external.bootstrapServers | quote }}}
-{{- else }}
-{{ include "millrace.fromSecret" (list "MILLRACE_KAFKA_BOOTSTRAP_SERVERS" $external.secretName "bootstrap-servers" false) }}
+{{- with $external.bootstrapServers }}
+- {name: MILLRACE_KAFKA_BOOTSTRAP_SERVERS, value: {{ . | quote }}}
 {{- end }}
-{{- if $external.secretName }}
-{{ include "millrace.fromSecret" (list "MILLRACE_KAFKA_SECURITY_PROTOCOL" $external.secretName "security-protocol" true) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_KAFKA_SASL_MECHANISM" $external.secretName "sasl-mechanism" true) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_KAFKA_USERNAME" $external.secretName "username" true) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_KAFKA_PASSWORD" $external.secretName "password" true) }}
+{{- with $external.secretName }}
+- {name: MILLRACE_KAFKA_SECRET, value: {{ . | quote }}}
 {{- end }}
 {{- if $external.ca }}
-- {name: MILLRACE_KAFKA_CA_FILE, value: /etc/millrace/kafka/ca.crt}
+- {name: MILLRACE_KAFKA_CA_SECRET, value: {{ $external.secretName | quote }}}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -55,37 +51,9 @@
 {{- if .Values.postgres.enabled }}{{ .Values.postgres.tls.secretName }}{{ else if .Values.externalPostgres.ca }}{{ .Values.externalPostgres.secretName }}{{ end -}}
 {{- end }}
 
-{{- define "millrace.kafkaCaSecret" -}}
-{{- if and (not .Values.kafka.enabled) .Values.externalKafka.ca }}{{ .Values.externalKafka.secretName }}{{ end -}}
-{{- end }}
-
 {{- define "millrace.postgresEnvironment" -}}
-{{- $secret := .Values.postgres.enabled | ternary "postgres-app" .Values.externalPostgres.secretName -}}
-{{ include "millrace.fromSecret" (list "MILLRACE_POSTGRES_HOST" $secret "host" false) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_POSTGRES_PORT" $secret "port" true) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_POSTGRES_DATABASE" $secret "dbname" false) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_POSTGRES_USERNAME" $secret "username" false) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_POSTGRES_PASSWORD" $secret "password" false) }}
-{{ include "millrace.fromSecret" (list "MILLRACE_POSTGRES_SSLMODE" $secret "sslmode" true) }}
-{{- if include "millrace.postgresCaSecret" . }}
-- {name: MILLRACE_POSTGRES_CA_FILE, value: /etc/millrace/postgres/ca.crt}
-{{- end }}
-{{- end }}
-
-{{- define "millrace.caMounts" -}}
-{{- if include "millrace.kafkaCaSecret" . }}
-- {name: kafka-ca, mountPath: /etc/millrace/kafka, readOnly: true}
-{{- end }}
-{{- if include "millrace.postgresCaSecret" . }}
-- {name: postgres-ca, mountPath: /etc/millrace/postgres, readOnly: true}
-{{- end }}
-{{- end }}
-
-{{- define "millrace.caVolumes" -}}
-{{- with include "millrace.kafkaCaSecret" . }}
-- {name: kafka-ca, secret: {secretName: {{ . }}, items: [{key: ca.crt, path: ca.crt}]}}
-{{- end }}
+- {name: MILLRACE_POSTGRES_SECRET, value: {{ .Values.postgres.enabled | ternary "postgres-app" .Values.externalPostgres.secretName | quote }}}
 {{- with include "millrace.postgresCaSecret" . }}
-- {name: postgres-ca, secret: {secretName: {{ . }}, items: [{key: ca.crt, path: ca.crt}]}}
+- {name: MILLRACE_POSTGRES_CA_SECRET, value: {{ . | quote }}}
 {{- end }}
 {{- end }}

@@ -53,9 +53,3 @@ kafka.{{ .Release.Namespace }}.svc:9092
 {{- define "millrace.postgresHost" -}}
 postgres.{{ .Release.Namespace }}.svc
 {{- end }}
-
-{{/* One operator variable from a Secret's key. Call with (list "NAME" "secret" "key" optional). */}}
-{{- define "millrace.fromSecret" -}}
-- name: {{ index . 0 }}
-  valueFrom: {secretKeyRef: {name: {{ index . 1 }}, key: {{ index . 2 }}, optional: {{ index . 3 }}}}
-{{- end }}

@@ -242,7 +242,8 @@ fn retention_keeps(live: &RevisionRow, starts: &[Start]) -> Result<(), NotYet> {
                 Reason::RetentionCutsReplay,
                 format!(
                     "topic {} partition {} begins at offset {} now, the live revision was built from offset {}: a new \
-                     revision would lack those records, so the live one stays",
+                     revision would lack those records, so the live one stays; take the replay or the change of the query \
+                     back, or, to do without them, delete the view with deletionPolicy Delete and make it again",
                     start.topic, start.partition, start.offset, task.start_offset
                 ),
             )));

@@ -1,4 +1,5 @@
-//! Deletion: workers end, then the data is retained or dropped, then the finalizer goes; it never sticks.
+//! Deletion: workers end, then the data is retained or dropped, then the finalizer goes; it never sticks, whatever it
+//! waits for.
 
 use super::{
     action::Action,
@@ -13,15 +14,23 @@ use millrace_contract::catalog::CATALOG_VERSION;
 use millrace_crds::Reason;
 use std::time::Duration;
 
-/// How long a deletion waits for what does not answer.
+/// How long a deletion goes on trying, from its first round.
 pub const PATIENCE: Duration = Duration::from_secs(600);
+/// How much of that is spent on workers that do not end, as on a lost node: cleaning up needs the rest.
+const PATIENCE_WITH_WORKERS: Duration = Duration::from_secs(300);
 
 pub fn plan(desired: &Desired, deletion: Deletion, observed: &Observed, now: Moment) -> Plan {
     let mut plan = Plan::idle();
     if !desired.finalizer {
         return plan;
     }
-    let impatient = deletion.blocked_since.is_some_and(|since| now.since(since) >= PATIENCE);
+    let tried = deletion.blocked_since.map_or(Duration::ZERO, |since| now.since(since));
+    if tried >= PATIENCE {
+        // Nothing else: whatever kept it from ending until now may keep it from this, too.
+        let left_behind = leaves_something(desired, observed).then(|| left_behind(desired));
+        plan.actions.push(Action::RemoveFinalizer { left_behind });
+        return plan;
+    }
     // Workers first: nothing of theirs is left running. They go with the resource in any case, which owns them.
     if let Some(children) = observed.children.present() {
         let mut running = false;
@@ -35,7 +44,7 @@ pub fn plan(desired: &Desired, deletion: Deletion, observed: &Observed, now: Mom
                 });
             }
         }
-        if running && !impatient {
+        if running && tried < PATIENCE_WITH_WORKERS {
             plan.wait("workers to end", Duration::from_secs(1));
             return plan;
         }
@@ -43,7 +52,7 @@ pub fn plan(desired: &Desired, deletion: Deletion, observed: &Observed, now: Mom
     let name = &desired.identity.name;
     let problem = match (&observed.catalog, &observed.children) {
         (Known::Unknown(trouble), _) => trouble.clone(),
-        (_, Known::Unknown(trouble)) if !impatient => trouble.clone(),
+        (_, Known::Unknown(trouble)) => trouble.clone(),
         (Known::Absent, _) => {
             plan.actions.push(Action::RemoveFinalizer { left_behind: None });
             return plan;
@@ -52,28 +61,15 @@ pub fn plan(desired: &Desired, deletion: Deletion, observed: &Observed, now: Mom
             Reason::CatalogNewer,
             format!("the catalog has version {}, this operator writes version {CATALOG_VERSION}", catalog.version),
         ),
-        (Known::Present(catalog), _) => {
-            let ours =
-                catalog.view.as_ref().is_some_and(|view| view.uid.as_deref() == Some(desired.identity.uid.as_str()));
-            if !ours {
-                plan.actions.push(Action::RemoveFinalizer { left_behind: None });
-            } else {
-                plan.actions.push(match desired.deletion_policy {
-                    DeletionPolicy::Retain => Action::ReleaseView,
-                    DeletionPolicy::Delete => Action::DeleteView,
-                });
-                if impatient {
-                    // It could be asked, and yet it was not done for so long.
-                    plan.actions = vec![Action::RemoveFinalizer { left_behind: Some(left_behind(desired)) }];
-                }
-            }
+        (Known::Present(_), _) => {
+            plan.actions.push(match (observed.view_of(&desired.identity), desired.deletion_policy) {
+                (None, _) => Action::RemoveFinalizer { left_behind: None },
+                (Some(_), DeletionPolicy::Retain) => Action::ReleaseView,
+                (Some(_), DeletionPolicy::Delete) => Action::DeleteView,
+            });
             return plan;
         }
     };
-    if impatient {
-        plan.actions.push(Action::RemoveFinalizer { left_behind: Some(left_behind(desired)) });
-        return plan;
-    }
     plan.troubles.push(Trouble {
         reason: Reason::DeletionBlocked,
         message: format!(
@@ -88,11 +84,20 @@ pub fn plan(desired: &Desired, deletion: Deletion, observed: &Observed, now: Mom
     plan
 }
 
+/// Whether the view may still have something in Postgres.
+fn leaves_something(desired: &Desired, observed: &Observed) -> bool {
+    match &observed.catalog {
+        Known::Unknown(_) => true,
+        Known::Absent => false,
+        Known::Present(catalog) => catalog.version > CATALOG_VERSION || observed.view_of(&desired.identity).is_some(),
+    }
+}
+
 fn left_behind(desired: &Desired) -> String {
     let name = &desired.identity.name;
     format!(
-        "{name} was deleted without cleaning up in Postgres, which did not answer: its row in millrace.view, the relation \
-         {}, schemas {}_* and the role {} are left",
+        "{name} was deleted without cleaning up in Postgres, which could not be done in time: its row in millrace.view, \
+         the relation {}, schemas {}_* and the role {} are left",
         desired.target,
         name.role(),
         name.role()

@@ -52,7 +52,7 @@ pub struct Identity {
 /// A resource that is being deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deletion {
-    /// When cleaning up failed first, by the status.
+    /// When its first round was, by the status.
     pub blocked_since: Option<Moment>,
 }
 

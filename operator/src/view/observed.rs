@@ -3,6 +3,7 @@
 //! Kafka's end offsets are read before Postgres's positions, so a revision that keeps up is seen at or past them.
 
 use super::{
+    desired::Identity,
     known::Known,
     moment::Moment,
     name::{Revision, Target},
@@ -26,6 +27,14 @@ pub struct Observed {
     pub catalog: Known<Catalog>,
     /// Never `Absent`.
     pub children: Known<Children>,
+}
+
+impl Observed {
+    /// The view's row, when it is the resource's own.
+    pub fn view_of(&self, resource: &Identity) -> Option<&ViewRow> {
+        let view = self.catalog.present()?.view.as_ref()?;
+        (view.uid.as_ref() == Some(&resource.uid)).then_some(view)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

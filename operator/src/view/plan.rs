@@ -95,6 +95,9 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
     }
     let mut plan = Plan::idle();
     if desired.paused {
+        if let Some(view) = observed.view_of(&desired.identity) {
+            promotion::end_fence(&mut plan, view, None, now);
+        }
         return plan;
     }
     if !desired.finalizer {
@@ -277,15 +280,12 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
         None => {}
     }
     upkeep::plan(plan, sight);
-    match &goal {
-        Some(goal) => {
-            if (!held || replay_asked) && !desired.suspended {
-                promotion::plan(plan, sight, goal);
-            }
-            retiring::plan(plan, sight, Some(&goal.revision));
-        }
-        None => retiring::plan(plan, sight, view.live.as_ref()),
+    let promoted = goal.as_ref().filter(|_| (!held || replay_asked) && !desired.suspended);
+    if let Some(goal) = promoted {
+        promotion::plan(plan, sight, goal);
     }
+    promotion::end_fence(plan, view, promoted.map(|goal| &goal.revision), sight.now);
+    retiring::plan(plan, sight, goal.as_ref().map(|goal| &goal.revision).or(view.live.as_ref()));
     if !catalog.missing_readers.is_empty() {
         let names = catalog.missing_readers.iter().cloned().collect::<Vec<_>>().join(", ");
         plan.troubles.push(Trouble::sink(

@@ -2,8 +2,9 @@
 
 use super::{
     action::Action,
+    moment::Moment,
     name::Revision,
-    observed::{RevisionRow, TargetState},
+    observed::{RevisionRow, TargetState, ViewRow},
     plan::{Goal, Plan, Rollout, Sight, target_exists},
     position::{Behind, behind_ends, behind_live, comparable},
     shown::{Shown, appended_columns, first_sql, lost_columns, plain_sql, switch_sql},
@@ -27,13 +28,7 @@ const OUTRUN_WITHIN: i64 = 1_000;
 
 pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     let Some(next) = sight.view.revisions.get(&goal.revision) else { return };
-    if sight.view.live.as_ref() == Some(&goal.revision) {
-        if next.state == RevisionState::Fenced {
-            plan.actions.push(Action::UnfenceLive { live: goal.revision.clone() });
-        }
-        return;
-    }
-    if next.state != RevisionState::Open || plan.actions.iter().any(|action| abandons(action, &goal.revision)) {
+    if sight.view.live.as_ref() == Some(&goal.revision) || !is_built(plan, &goal.revision, next) {
         return;
     }
     match sight.view.live.as_ref() {
@@ -48,8 +43,21 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     }
 }
 
-fn abandons(action: &Action, revision: &Revision) -> bool {
-    matches!(action, Action::Abandon { revision: other, .. } if other == revision)
+/// Whether a revision is open, and is not about to be abandoned.
+fn is_built(plan: &Plan, revision: &Revision, row: &RevisionRow) -> bool {
+    let abandons = |action: &Action| matches!(action, Action::Abandon { revision: other, .. } if other == revision);
+    row.state == RevisionState::Open && !plan.actions.iter().any(abandons)
+}
+
+/// The live revision stands still for `next` alone and for a moment: otherwise readers would get no news. Before
+/// everything else, for what comes later may fail.
+pub fn end_fence(plan: &mut Plan, view: &ViewRow, next: Option<&Revision>, now: Moment) {
+    let Some((live, row)) = view.live_row().filter(|(_, row)| row.state == RevisionState::Fenced) else { return };
+    let passes = |next: &Revision| view.revisions.get(next).is_some_and(|row| is_built(plan, next, row));
+    let moment = row.ended_at.is_some_and(|fenced| now.since(fenced) <= FENCE_AT_MOST);
+    if !(moment && next.is_some_and(passes)) {
+        plan.actions.insert(0, Action::UnfenceLive { live: live.clone() });
+    }
 }
 
 fn phase(plan: &mut Plan, revision: &Revision, phase: RolloutPhase) {
@@ -101,13 +109,6 @@ fn replace(
         // Nothing in common to compare: the new revision has to have read its own topics.
         sight.kafka().map_or(Behind::Unmeasured, |kafka| behind_ends(next, kafka))
     };
-    if live.state == RevisionState::Fenced
-        && !behind.within(0)
-        && live.ended_at.is_some_and(|fenced| sight.now.since(fenced) > FENCE_AT_MOST)
-    {
-        plan.actions.push(Action::UnfenceLive { live: live_name.clone() });
-        return;
-    }
     if !behind.within(FENCE_WITHIN) {
         return not_there_yet(plan, goal, behind, "the live one");
     }

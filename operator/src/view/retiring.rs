@@ -4,7 +4,7 @@ use super::{
     action::Action,
     name::Revision,
     observed::{RevisionRow, TargetState},
-    plan::{Plan, Rollout, Sight},
+    plan::{Plan, Rollout, Sight, target_exists},
     promotion::plain_of,
     shown::Shown,
 };
@@ -37,6 +37,10 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: Option<&Revision>) {
 /// From the switch back to the live revision alone, when nobody can see the time before the cut-over any more.
 fn show_plain(plan: &mut Plan, sight: Sight<'_>, goal: Option<&Revision>) {
     let Some((live, row)) = sight.live() else { return };
+    if let TargetState::Foreign(kind) = &sight.catalog.target {
+        plan.troubles.push(target_exists(&sight.desired.target, kind));
+        return plan.look_again(Duration::from_secs(10));
+    }
     if sight.catalog.target == TargetState::Free && sight.view.shown != Shown::Nothing {
         // Somebody dropped it: readers get it back.
         plan.actions.extend(show_live(sight, live, row));

@@ -95,7 +95,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
     }
 }
 
-/// When a deletion failed first, by the status.
+/// When a deletion's first round was, by the status.
 pub fn blocked_since(status: &crds::MaterializedViewStatus) -> Option<Moment> {
     let stalled = status.condition(ConditionType::Stalled)?;
     let blocked = stalled.reason == Reason::DeletionBlocked.as_str();

@@ -2,9 +2,10 @@
 
 use super::{
     desired::Desired,
+    freshness::freshness,
     known::Known,
     moment::Moment,
-    observed::{Observed, RevisionRow, ViewRow},
+    observed::{Observed, ViewRow},
     plan::Plan,
     position::{Behind, behind_ends, done_and_total},
     shown::{Shown, columns},
@@ -41,14 +42,16 @@ pub fn status(
     now: Moment,
 ) -> MaterializedViewStatus {
     let mut status = previous.clone();
-    status.observed_generation = Some(desired.generation);
+    // While it is paused nobody looks at what is asked.
+    let paused = desired.paused && desired.deletion.is_none();
+    status.observed_generation = if paused { previous.observed_generation } else { Some(desired.generation) };
     let mut troubles = plan.troubles.clone();
     if let Outcome::Failed(trouble) = outcome
         && !troubles.iter().any(|other| other.reason == trouble.reason)
     {
         troubles.push(trouble.clone());
     }
-    let view = own_view(desired, observed);
+    let view = observed.view_of(&desired.identity);
     if let Some(view) = view {
         status.live_revision = view.live.as_ref().map(ToString::to_string);
         status.replays = replays(view);
@@ -64,14 +67,9 @@ pub fn status(
     }
     let judge = Judge { desired, observed, plan, troubles: &troubles, view, status: &status };
     let found = judge.conditions(previous, outcome);
-    status.conditions = stamped(found, &previous.conditions, desired.generation, now);
+    status.conditions = stamped(found, &previous.conditions, status.observed_generation, now);
     workers(&mut status, desired, observed, view);
     status
-}
-
-fn own_view<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a ViewRow> {
-    let view = observed.catalog.present()?.view.as_ref()?;
-    (view.uid.as_deref() == Some(desired.identity.uid.as_str())).then_some(view)
 }
 
 fn timestamp(moment: Moment) -> Time {
@@ -101,17 +99,8 @@ fn figures(status: &mut MaterializedViewStatus, observed: &Observed, view: &View
     };
     if let Some(Behind::Records(lag)) = observed.kafka.present().map(|kafka| behind_ends(live, kafka)) {
         status.lag_records = Some(lag);
-        // What a revision read before it was live says nothing of how fast readers see a record.
         status.freshness_milliseconds = freshness(live, lag, now).or(status.freshness_milliseconds);
     }
-}
-
-/// How old the newest record was when readers could see it; while records wait, how old the newest one seen is now.
-pub fn freshness(row: &RevisionRow, lag: i64, now: Moment) -> Option<i64> {
-    let newest = row.progress.iter().filter(|task| task.event_time.is_some()).max_by_key(|task| task.event_time)?;
-    let seen_at =
-        if lag > 0 { now } else { newest.committed_at.filter(|at| row.live_at.is_some_and(|live| *at > live))? };
-    Some((seen_at.0 - newest.event_time?.0).max(0))
 }
 
 fn rollout(
@@ -195,10 +184,7 @@ type Found = (ConditionType, &'static str, Reason, String);
 impl Judge<'_> {
     fn conditions(&self, previous: &MaterializedViewStatus, outcome: &Outcome) -> Vec<Found> {
         let mut found = vec![self.available(previous), self.ready(previous)];
-        let blocked = self.desired.deletion.is_some().then_some(outcome).and_then(|outcome| match outcome {
-            Outcome::Failed(trouble) => Some((Reason::DeletionBlocked, trouble.message.clone())),
-            Outcome::Done | Outcome::Waiting(_) => None,
-        });
+        let blocked = self.desired.deletion.map(|_| (Reason::DeletionBlocked, self.deletion_waits_for(outcome)));
         let stalled = self.troubles.iter().find(|trouble| !trouble.heals());
         if let Some((reason, message)) = blocked.or(stalled.map(|trouble| (trouble.reason, trouble.message.clone()))) {
             found.push((ConditionType::Stalled, "True", reason, message));
@@ -232,6 +218,18 @@ impl Judge<'_> {
         ));
         found.push(self.rollout_succeeded());
         found
+    }
+
+    /// What keeps the finalizer: every round says something, for a deletion's patience is counted from the first.
+    fn deletion_waits_for(&self, outcome: &Outcome) -> String {
+        match (outcome, &self.plan.waiting_on) {
+            (Outcome::Failed(trouble), _) => trouble.message.clone(),
+            (Outcome::Waiting(what), _) | (Outcome::Done, Some(what)) => format!("waits for {what}"),
+            (Outcome::Done, None) => match self.troubles.first() {
+                Some(trouble) => trouble.message.clone(),
+                None => "what it has in Postgres is cleaned up".to_owned(),
+            },
+        }
     }
 
     fn area(&self, kind: ConditionType, area: Area, well: bool, reason: Reason, sentence: &str) -> Found {
@@ -283,7 +281,9 @@ impl Judge<'_> {
             return (kind, "False", Reason::Deleting, "the resource is being deleted".to_owned());
         }
         if self.desired.paused {
-            let before = previous.condition(kind).map_or("Unknown", |condition| known_status(&condition.status));
+            let seen = previous.observed_generation == Some(self.desired.generation);
+            let before = previous.condition(kind).filter(|_| seen);
+            let before = before.map_or("Unknown", |condition| known_status(&condition.status));
             return (kind, before, Reason::Paused, format!("the annotation {} is set", super::spec::PAUSE));
         }
         if let Some(trouble) = self.troubles.first() {
@@ -302,7 +302,7 @@ impl Judge<'_> {
             return (kind, "False", Reason::WorkersStarting, "no worker is ready, and records wait".to_owned());
         }
         if lag > LATE_RECORDS && self.status.freshness_milliseconds.is_some_and(|age| age > LATE_MILLISECONDS) {
-            let sentence = "the newest record that readers see is older than a minute".to_owned();
+            let sentence = "records wait, and readers saw everything more than a minute ago".to_owned();
             return (kind, "False", Reason::CatchingUp, sentence);
         }
         (kind, "True", Reason::Live, format!("readers of {} see this generation's revision", self.desired.target))
@@ -337,13 +337,13 @@ fn known_status(status: &str) -> &'static str {
 }
 
 /// Conditions with their times: the time of the last transition stays while the status does.
-fn stamped(found: Vec<Found>, previous: &[Condition], generation: i64, now: Moment) -> Vec<Condition> {
+fn stamped(found: Vec<Found>, previous: &[Condition], generation: Option<i64>, now: Moment) -> Vec<Condition> {
     found
         .into_iter()
         .map(|(kind, status, reason, message)| {
             let before =
                 previous.iter().find(|condition| condition.type_ == kind.as_str() && condition.status == status);
-            // How long a deletion has been blocked is counted from here: a Stalled of another reason is another matter.
+            // How long a deletion has taken is counted from here: a Stalled of another reason is another matter.
             let before =
                 before.filter(|condition| kind != ConditionType::Stalled || condition.reason == reason.as_str());
             Condition {
@@ -351,7 +351,7 @@ fn stamped(found: Vec<Found>, previous: &[Condition], generation: i64, now: Mome
                 status: status.to_owned(),
                 reason: reason.as_str().to_owned(),
                 message: message.chars().take(4000).collect(),
-                observed_generation: Some(generation),
+                observed_generation: generation,
                 last_transition_time: before
                     .map_or_else(|| timestamp(now), |condition| condition.last_transition_time.clone()),
             }

@@ -4,14 +4,18 @@ use super::{
     desired::{Desired, WorkerCount},
     name::{Revision, ViewName},
     observed::{KafkaAddress, PostgresAddress, RevisionRow},
+    quantity,
 };
-use serde_json::{Value, json};
+use millrace_contract::ident::hex_digest;
+use serde_json::{Map, Value, json};
 
 pub const MANAGED_BY: &str = "millrace";
 pub const VIEW_LABEL: &str = "millrace.dev/view";
 pub const REVISION_LABEL: &str = "millrace.dev/revision";
 /// Changes when the workers must start again: the connections that they read at their start.
 const CONNECTIONS: &str = "millrace.dev/connections";
+/// Digest of what was applied last: what is asked for no longer can be seen by nothing else.
+const APPLIED: &str = "millrace.dev/applied";
 const PORT: i32 = 8080;
 
 /// How many workers `row` should have.
@@ -105,7 +109,7 @@ pub fn deployment(
             }
         }
     }
-    let connections = millrace_contract::ident::hex_digest(
+    let connections = hex_digest(
         [
             kafka.digest.as_str(),
             &postgres.host,
@@ -155,7 +159,7 @@ pub fn deployment(
         pod["volumes"] = Value::from(volumes);
         pod["containers"][0]["volumeMounts"] = Value::from(mounts);
     }
-    json!({
+    let mut manifest = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
@@ -171,7 +175,14 @@ pub fn deployment(
             "selector": {"matchLabels": selector},
             "template": {"metadata": {"labels": labels, "annotations": {CONNECTIONS: connections}}, "spec": pod},
         },
-    })
+    });
+    note_applied(&mut manifest);
+    manifest
+}
+
+fn note_applied(manifest: &mut Value) {
+    manifest["metadata"]["annotations"] = json!({});
+    manifest["metadata"]["annotations"] = json!({APPLIED: hex_digest([manifest.to_string().as_str()], 16)});
 }
 
 /// Leaves the pods of `manifest` on the connections that those of `found` were started with.
@@ -179,6 +190,7 @@ pub fn keep_connections(manifest: &mut Value, found: &Value) {
     let kept = &found["spec"]["template"]["metadata"]["annotations"][CONNECTIONS];
     if kept.is_string() {
         manifest["spec"]["template"]["metadata"]["annotations"][CONNECTIONS] = kept.clone();
+        note_applied(manifest);
     }
 }
 
@@ -195,12 +207,14 @@ pub fn owner(desired: &Desired) -> Value {
 }
 
 /// Whether everything in `wanted` is in `found`, which may have more: defaults, and what others set. Items of a list
-/// are found by their name where they have one.
+/// are found by their name where they have one, amounts are compared by value, and what is empty may be left out.
 pub fn contains(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| found.get(key).is_some_and(|other| contains(other, value)))
-        }
+        (Value::Object(found), Value::Object(wanted)) => wanted.iter().all(|(key, value)| match found.get(key) {
+            Some(other) if ["requests", "limits"].contains(&key.as_str()) => contains_amounts(other, value),
+            Some(other) => contains(other, value),
+            None => value.as_object().is_some_and(Map::is_empty),
+        }),
         (Value::Array(found), Value::Array(wanted)) => {
             let named = !wanted.is_empty() && wanted.iter().all(|item| item.get("name").is_some());
             if named {
@@ -213,6 +227,14 @@ pub fn contains(found: &Value, wanted: &Value) -> bool {
         }
         (found, wanted) => found == wanted,
     }
+}
+
+fn contains_amounts(found: &Value, wanted: &Value) -> bool {
+    let (Some(found), Some(wanted)) = (found.as_object(), wanted.as_object()) else { return found == wanted };
+    wanted.iter().all(|(resource, amount)| match (found.get(resource), amount) {
+        (Some(Value::String(found)), Value::String(wanted)) => quantity::same(found, wanted),
+        (found, wanted) => found == Some(wanted),
+    })
 }
 
 #[cfg(test)]
@@ -232,6 +254,31 @@ mod tests {
     }
 
     #[test]
+    fn amounts_are_as_the_api_server_writes_them() {
+        let with = |resources: Value| json!({"containers": [{"name": "worker", "resources": resources}]});
+        let wanted = with(json!({"requests": {"cpu": "0.5", "memory": "1024Mi"}, "limits": {}}));
+        let answered = |cpu: &str| with(json!({"requests": {"cpu": cpu, "memory": "1Gi"}}));
+        assert!(contains(&answered("500m"), &wanted));
+        assert!(!contains(&answered("600m"), &wanted));
+        assert!(!contains(&with(json!({})), &wanted));
+    }
+
+    #[test]
+    fn what_is_asked_for_no_longer_is_a_difference() {
+        let with = |limits: Value| {
+            let mut manifest = json!({"metadata": {"name": "w"}, "spec": {"resources": {"limits": limits}}});
+            note_applied(&mut manifest);
+            manifest
+        };
+        let (both, memory) = (with(json!({"cpu": "1", "memory": "1Gi"})), with(json!({"memory": "1Gi"})));
+        assert!(contains(&both, &both));
+        assert!(!contains(&both, &memory));
+        let mut again = memory.clone();
+        note_applied(&mut again);
+        assert_eq!(again, memory);
+    }
+
+    #[test]
     fn connections_are_kept_where_there_are_some() {
         let with = |connections: &str| {
             let metadata = json!({"annotations": {CONNECTIONS: connections}});
@@ -241,6 +288,6 @@ mod tests {
         keep_connections(&mut manifest, &json!({"spec": {}}));
         assert_eq!(manifest, with("new"));
         keep_connections(&mut manifest, &with("old"));
-        assert_eq!(manifest, with("old"));
+        assert!(contains(&manifest, &with("old")));
     }
 }

@@ -20,28 +20,51 @@ use std::{
 
 /// A connection that nobody asked for in this time is closed.
 const KEPT_FOR: Duration = Duration::from_secs(900);
+/// The key of a certificate authority in a Secret.
+const CA: &str = "ca.crt";
+
+/// Where a connection of the operator's own is described.
+#[derive(Debug, Clone)]
+pub enum Own<C> {
+    Given(C),
+    Secret(OwnSecret),
+}
+
+/// Secrets of the operator's namespace. They are read in every round: what was rotated is used at once.
+#[derive(Debug, Clone)]
+pub struct OwnSecret {
+    pub namespace: String,
+    pub name: String,
+    /// The Secret whose ca.crt the server's certificate is checked against.
+    pub ca: Option<String>,
+    /// Where Kafka is, when the Secret does not say it.
+    pub bootstrap_servers: Option<String>,
+}
 
 pub struct Connections {
     client: Client,
-    kafka: KafkaConnection,
-    postgres: PostgresConnection,
+    kafka: Own<KafkaConnection>,
+    postgres: Own<PostgresConnection>,
     admins: Mutex<HashMap<KafkaConnection, (Instant, Arc<kafka::Admin>)>>,
     pools: Mutex<HashMap<PostgresConnection, (Instant, PgPool)>>,
 }
 
 impl Connections {
-    pub fn new(client: Client, kafka: KafkaConnection, postgres: PostgresConnection) -> Connections {
+    pub fn new(client: Client, kafka: Own<KafkaConnection>, postgres: Own<PostgresConnection>) -> Connections {
         Connections { client, kafka, postgres, admins: Mutex::default(), pools: Mutex::default() }
     }
 
     /// The Kafka of a view, and how its workers reach it.
     pub async fn kafka(&self, view: &Identity) -> Result<(KafkaAddress, Arc<kafka::Admin>), Trouble> {
-        let connection = match &view.kafka_secret {
-            None => self.kafka.clone(),
-            Some(name) => self.secret(view, name).await.and_then(|fields| fields.kafka()).map_err(|sentence| {
-                Trouble::sources(Reason::SecretMissing, format!("spec.kafka.secretRef: {sentence}"))
-            })?,
-        };
+        let connection = match (&view.kafka_secret, &self.kafka) {
+            (Some(name), _) => {
+                let fields = self.secret(&view.name.namespace, name).await;
+                fields.and_then(|fields| fields.kafka()).map_err(|sentence| format!("spec.kafka.secretRef: {sentence}"))
+            }
+            (None, Own::Given(connection)) => Ok(connection.clone()),
+            (None, Own::Secret(own)) => self.own(own).await.and_then(|fields| fields.kafka()),
+        }
+        .map_err(|sentence| Trouble::sources(Reason::SecretMissing, sentence))?;
         let address = KafkaAddress {
             bootstrap_servers: connection.bootstrap_servers.clone(),
             security_protocol: connection.security_protocol.clone(),
@@ -55,12 +78,15 @@ impl Connections {
 
     /// The Postgres of a view, and how its workers reach it.
     pub async fn postgres(&self, view: &Identity) -> Result<(PostgresAddress, PgPool), Trouble> {
-        let connection = match &view.postgres_secret {
-            None => self.postgres.clone(),
-            Some(name) => self.secret(view, name).await.and_then(|fields| fields.postgres()).map_err(|sentence| {
-                Trouble::sink(Reason::SecretMissing, format!("spec.postgres.secretRef: {sentence}"))
-            })?,
-        };
+        let connection = match (&view.postgres_secret, &self.postgres) {
+            (Some(name), _) => {
+                let fields = self.secret(&view.name.namespace, name).await;
+                fields.and_then(|fields| fields.postgres()).map_err(|sentence| format!("spec.postgres.secretRef: {sentence}"))
+            }
+            (None, Own::Given(connection)) => Ok(connection.clone()),
+            (None, Own::Secret(own)) => self.own(own).await.and_then(|fields| fields.postgres()),
+        }
+        .map_err(|sentence| Trouble::sink(Reason::SecretMissing, sentence))?;
         let address = PostgresAddress {
             host: connection.host.clone(),
             port: connection.port,
@@ -76,8 +102,21 @@ impl Connections {
         Ok((address, kept(&self.pools, &connection, || Ok(postgres::open(&connection)))?))
     }
 
-    async fn secret(&self, view: &Identity, name: &str) -> Result<Fields, String> {
-        let namespace = &view.name.namespace;
+    /// The operator's own Secret, with the authority that it is told to trust and no other.
+    async fn own(&self, own: &OwnSecret) -> Result<Fields, String> {
+        let mut fields = self.secret(&own.namespace, &own.name).await?;
+        fields.data.remove(CA);
+        if let Some(name) = &own.ca {
+            let ca = self.secret(&own.namespace, name).await?.required(CA)?;
+            fields.data.insert(CA.to_owned(), ca);
+        }
+        if let Some(servers) = &own.bootstrap_servers {
+            fields.data.insert("bootstrap-servers".to_owned(), servers.clone());
+        }
+        Ok(fields)
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Result<Fields, String> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret = secrets
             .get_opt(name)
@@ -134,7 +173,7 @@ impl Fields {
             sasl_mechanism: self.optional("sasl-mechanism"),
             username: self.optional("username"),
             password: self.optional("password").map(Password),
-            ca: self.optional("ca.crt"),
+            ca: self.optional(CA),
         })
     }
 
@@ -149,7 +188,7 @@ impl Fields {
             username: self.required("username")?,
             password: Password(self.required("password")?),
             ssl_mode: mode.parse().map_err(in_secret)?,
-            ca: self.optional("ca.crt"),
+            ca: self.optional(CA),
         })
     }
 }

@@ -4,4 +4,5 @@ mod building;
 mod deletion;
 mod rollouts;
 mod scene;
+mod statuses;
 mod troubles;

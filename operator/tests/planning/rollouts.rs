@@ -1,8 +1,10 @@
 //! A view that is live, and what follows from a change of what is asked.
 
-use crate::scene::{END, MINUTE, OTHER_QUERY, REPLAY, steady, view};
+use crate::scene::{END, MINUTE, OTHER_QUERY, PAUSE, REPLAY, steady, view};
 use expect_test::expect;
 use millrace_contract::revision::RevisionState;
+use millrace_operator::view::observed::Observed;
+use std::time::Duration;
 
 #[test]
 fn a_steady_view_is_left_alone() {
@@ -50,6 +52,58 @@ fn a_live_revision_that_keeps_a_little_ahead_stands_still_until_it_is_passed() {
         B CuttingOver
         - fence A for B
         waits for revision B to pass the live one
+    "#]]);
+}
+
+#[test]
+fn a_live_revision_stands_still_for_nothing_but_the_next_one_and_for_a_moment() {
+    let fenced = || steady().ask(OTHER_QUERY).begun(END - 100).switched().fenced(Duration::from_secs(10));
+    fenced().check(&expect![[r#"
+        B CuttingOver
+        waits for revision B to pass the live one
+    "#]]);
+    fenced().later(Duration::from_secs(11)).check(&expect![[r#"
+        B CuttingOver
+        - unfence A
+        waits for revision B to pass the live one
+    "#]]);
+    let abandoned = |seen: &mut Observed| {
+        let rows = view(seen).revisions.values_mut();
+        for row in rows.filter(|row| row.state == RevisionState::Open) {
+            (row.state, row.reason) = (RevisionState::Abandoned, Some("RolloutTimedOut: it was late".into()));
+        }
+    };
+    fenced().with(abandoned).check(&expect![[r#"
+        B Building
+        - unfence A
+        - delete deployment user-view-B
+        - show plain:A instead of switch:A:B
+        waits for readers that hold the view open for longer than a moment
+        ! RolloutTimedOut: revision B was abandoned: it was late
+    "#]]);
+    fenced().ask("spec: {query: 'SELECT nothing FROM users'}").check(&expect![[r#"
+        A Retiring
+        - unfence A
+        - show plain:A instead of switch:A:B
+        waits for readers that hold the view open for longer than a moment
+        ! InvalidQuery: spec.query line 1, column 8: found unknown column "nothing"; the source users has id, name: write one of them
+    "#]]);
+    fenced().ask("spec: {query: 'SELECT id FROM users'}").check(&expect![[r#"
+        C Building
+        - unfence A
+        - abandon B: Superseded
+        - show plain:A instead of switch:A:B
+        waits for readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or make another MaterializedView
+        ! BreakingChange: readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or make another MaterializedView
+    "#]]);
+    fenced().ask("spec: {suspend: true}").check(&expect![[r#"
+        B Building
+        - unfence A
+        - apply deployment user-view-B replicas=0
+        - apply deployment user-view-A replicas=0
+    "#]]);
+    fenced().ask(PAUSE).check(&expect![[r#"
+        - unfence A
     "#]]);
 }
 
@@ -157,8 +211,7 @@ fn suspending_stops_the_workers_and_nothing_else() {
 
 #[test]
 fn a_paused_view_is_not_touched() {
-    let pause = r#"metadata: {annotations: {millrace.dev/pause-reconcile: "true"}}"#;
-    steady().ask(OTHER_QUERY).ask(pause).check(&expect![[r#""#]]);
+    steady().ask(OTHER_QUERY).ask(PAUSE).check(&expect![[r#""#]]);
 }
 
 #[test]

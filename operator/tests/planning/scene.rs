@@ -2,7 +2,7 @@
 
 use expect_test::Expect;
 use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
-use millrace_crds::{MaterializedView, Reason};
+use millrace_crds::{MaterializedView, MaterializedViewStatus, Reason};
 use millrace_operator::view::{
     desired::{Desired, Image},
     known::Known,
@@ -15,6 +15,7 @@ use millrace_operator::view::{
     plan::plan,
     shown::{Shown, columns},
     spec::{Settings, parse},
+    status::{Outcome, status},
     tenancy::Tenancy,
     trouble::Trouble,
     workers::{deployment, replicas},
@@ -33,6 +34,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 
 pub const OTHER_QUERY: &str = "spec: {query: 'SELECT id, name FROM users WHERE id > 10'}";
 pub const REPLAY: &str = "spec: {replay: {id: again}}";
+pub const PAUSE: &str = r#"metadata: {annotations: {millrace.dev/pause-reconcile: "true"}}"#;
 
 const PASSWORD: &str = "digest of the password";
 
@@ -231,6 +233,15 @@ impl Scene {
         self
     }
 
+    /// The live revision was fenced, `ago` before now.
+    pub fn fenced(mut self, ago: Duration) -> Scene {
+        let at = Moment(self.now.0 - ago.as_millis() as i64);
+        let view = view(&mut self.observed);
+        let live = view.live.as_ref().and_then(|live| view.revisions.get_mut(live)).expect("one is live");
+        (live.state, live.ended_at) = (RevisionState::Fenced, Some(at));
+        self
+    }
+
     /// The revision that is asked for became live, `ago` before now; the one before is kept, and its workers are gone.
     pub fn cut_over(mut self, ago: Duration) -> Scene {
         let next = self.goal();
@@ -257,6 +268,13 @@ impl Scene {
             tenancy: Tenancy::default(),
         };
         parse(&view, &settings)
+    }
+
+    /// The status after a round that ended so.
+    pub fn report(&self, outcome: &Outcome, previous: &MaterializedViewStatus) -> MaterializedViewStatus {
+        let desired = self.desired();
+        let plan = plan(&desired, &self.observed, self.now);
+        status(&desired, &self.observed, &plan, outcome, previous, self.now)
     }
 
     /// The revision that is asked for, once its replay is accepted.

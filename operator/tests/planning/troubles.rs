@@ -62,6 +62,21 @@ fn what_was_read_and_is_gone_waits_for_a_replay() {
     "#]]);
 }
 
+#[test]
+fn what_was_read_and_is_gone_since_is_not_read_again() {
+    let retained = |seen: &mut Observed| {
+        topic(seen).partitions.insert(0, Offsets { earliest: 500, end: END });
+    };
+    steady().with(retained).check(&expect![[r#"
+        A Steady
+    "#]]);
+    steady().with(retained).ask(REPLAY).check(&expect![[r#"
+        B Building
+        waits for topic user-events partition 0 begins at offset 500 now, the live revision was built from offset 0: a new revision would lack those records, so the live one stays; take the replay or the change of the query back, or, to do without them, delete the view with deletionPolicy Delete and make it again
+        ! RetentionCutsReplay: topic user-events partition 0 begins at offset 500 now, the live revision was built from offset 0: a new revision would lack those records, so the live one stays; take the replay or the change of the query back, or, to do without them, delete the view with deletionPolicy Delete and make it again
+    "#]]);
+}
+
 fn keeps_tombstones_for_a_day(seen: &mut Observed) {
     topic(seen).keeps_tombstones = Some(DAY);
 }

@@ -110,6 +110,10 @@ impl<'a> History<'a> {
             }
             break;
         }
+        if outcome == Outcome::Done && desired.deletion.is_none() {
+            let state = self.world.state();
+            state.promises.check_fence(&observed, &state.postgres, &desired.identity, now);
+        }
         let previous = self.world.state().status.clone();
         let status = status(&desired, &observed, &plan, &outcome, &previous, now);
         let report = Report { status: Some(status), events: Vec::new() };

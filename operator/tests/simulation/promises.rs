@@ -4,9 +4,13 @@ use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
 use millrace_crds::Reason;
 use millrace_operator::view::{
-    action::Action, known::Known, name::Revision, observed::Observed, plan::Plan, shown::Shown,
+    action::Action, desired::Identity, known::Known, moment::Moment, name::Revision, observed::Observed, plan::Plan,
+    shown::Shown,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+
+/// Readers get news again after this long.
+const FENCE_AT_MOST: Duration = Duration::from_secs(30);
 
 pub struct Promises {
     seed: u64,
@@ -137,6 +141,20 @@ impl Promises {
             let there = row.progress.iter().any(|task| task.topic_id == *topic && task.partition == *partition);
             assert!(!same || there, "seed {}: {live} lacks partition {partition}, which readers saw", self.seed);
         }
+    }
+
+    /// After a round in which Postgres was asked and everything was done: the live revision does not stand still.
+    pub fn check_fence(&self, observed: &Observed, postgres: &SimulatedPostgres, resource: &Identity, now: Moment) {
+        if observed.view_of(resource).is_none() {
+            return;
+        }
+        let Some((live, row)) = postgres.view.as_ref().and_then(|view| view.live_row()) else { return };
+        let fenced = row.ended_at.filter(|_| row.state == RevisionState::Fenced).map(|at| now.since(at));
+        assert!(
+            fenced.is_none_or(|fenced| fenced <= FENCE_AT_MOST),
+            "seed {}: {live} is live and has been fenced for {fenced:?}",
+            self.seed
+        );
     }
 
     /// Before a plan is performed: what could not be asked is a reason for nothing.

@@ -19,7 +19,7 @@ use millrace_operator::{
     controller::{self, Reconciler},
     telemetry::Metrics,
     view::{desired::Image, rhythm::Rhythm, spec::Settings, tenancy::Tenancy},
-    world::{connections::Connections, real::RealWorld},
+    world::{connections::{Connections, Own}, real::RealWorld},
 };
 use millrace_test_support::{OwnedDatabase, TemporaryKafka, TemporaryPostgres};
 use serde_json::{Value, json};
@@ -66,7 +66,8 @@ impl Stage {
     /// Starts an operator that looks at each view at least every `resync`.
     pub fn start_operator(&mut self, resync: Duration) {
         let reporter = Reporter { controller: "millrace-operator".into(), instance: Some("stage".into()) };
-        let connections = Connections::new(self.client.clone(), self.kafka_connection(), self.postgres_connection());
+        let (kafka, postgres) = (Own::Given(self.kafka_connection()), Own::Given(self.postgres_connection()));
+        let connections = Connections::new(self.client.clone(), kafka, postgres);
         let recorder = Recorder::new(self.client.clone(), reporter);
         let reconciler = Reconciler {
             world: RealWorld::new(self.client.clone(), connections, recorder),

@@ -4,6 +4,8 @@ use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
     exposure::old_snapshots,
+    facts::is_ours,
+    index,
     refusal::Refusal,
     revision::is_in_state,
 };
@@ -38,6 +40,7 @@ pub async fn drop_revision(pool: &PgPool, view: &Identity, revision: &Revision) 
 }
 
 async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), Refusal> {
+    index::stop(connection, schema).await?;
     execute(connection, format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(schema))).await
 }
 
@@ -52,11 +55,13 @@ pub async fn release(pool: &PgPool, view: &Identity) -> Result<Performed, Refusa
     Ok(Performed::Done)
 }
 
-/// Drops everything of the view but its topics. Relations of others that depend on it keep it from being dropped.
+/// Drops everything of the view but its topics. Relations of others that depend on it keep it from being dropped, and
+/// readers that hold it open do for as long as they do: others never queue behind it for longer than 50 ms.
 pub async fn delete(pool: &PgPool, view: &Identity) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
+    sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(&mut *transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
-    if row.shown.is_some() {
+    if row.shown.is_some() && is_ours(&mut transaction, &view.name, &row.target).await? {
         execute(&mut transaction, format!("DROP VIEW IF EXISTS {}", row.target.quoted())).await?;
     }
     let schemas: Vec<String> =

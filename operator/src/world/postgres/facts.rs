@@ -268,9 +268,10 @@ async fn target(
     .bind(name)
     .fetch_optional(&mut *connection)
     .await?;
+    let ours = shown && is_ours(connection, view, &desired.target).await?;
     catalog.target = match kind {
         None => TargetState::Free,
-        Some(kind) if kind == "view" && shown => TargetState::Ours,
+        Some(_) if ours => TargetState::Ours,
         Some(kind) => TargetState::Foreign(kind),
     };
     if catalog.target == TargetState::Ours {
@@ -292,6 +293,37 @@ async fn target(
         catalog.target_columns = columns;
     }
     Ok(())
+}
+
+/// Whether the target is what the operator makes: a view that reads the view's own revisions, and nothing else but the
+/// catalog. A name alone may have been given to something else since, and an oid is another one after a restore.
+pub async fn is_ours(connection: &mut PgConnection, view: &ViewName, target: &Target) -> Result<bool, Refusal> {
+    Ok(sqlx::query_scalar(
+        "SELECT coalesce(bool_or(own.yes) AND bool_and(own.yes OR read.oid = 'millrace.view'::regclass), false)
+         FROM pg_class c
+         JOIN pg_rewrite rule ON rule.ev_class = c.oid
+         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = rule.oid
+                         AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid
+         JOIN pg_class read ON read.oid = d.refobjid
+         JOIN pg_namespace n ON n.oid = read.relnamespace
+         CROSS JOIN LATERAL (SELECT n.nspname IN (SELECT schema_name FROM millrace.revision
+                                                  WHERE namespace = $1 AND view = $2)) AS own (yes)
+         WHERE c.oid = to_regclass($3) AND c.relkind = 'v'",
+    )
+    .bind(&view.namespace)
+    .bind(&view.name)
+    .bind(target.quoted())
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Whether something else has the target's name.
+pub async fn is_foreign(connection: &mut PgConnection, view: &ViewName, target: &Target) -> Result<bool, Refusal> {
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(target.quoted())
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(exists && !is_ours(connection, view, target).await?)
 }
 
 async fn readers(connection: &mut PgConnection, desired: &Desired, catalog: &mut Catalog) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@ mod catalog;
 mod ending;
 mod exposure;
 mod facts;
+mod index;
 mod login;
 mod readers;
 mod refusal;
@@ -38,7 +39,7 @@ pub async fn perform(
             revision::set_errors(pool, view, revision, policy, *stop_above).await
         }
         Action::AddPartitions { revision, starts } => revision::add_partitions(pool, view, revision, starts).await,
-        Action::CreateIndex { revision, columns } => revision::create_index(pool, view, revision, columns).await,
+        Action::CreateIndex { revision, columns } => index::create(pool, view, revision, columns).await,
         Action::ShowFirst { revision, target, sql } => exposure::show_first(pool, view, revision, target, sql).await,
         Action::Show { live, expected, shown, sql } => exposure::show(pool, view, live, expected, shown, sql).await,
         Action::CutOver { live, next } => exposure::cut_over(pool, view, live, next).await,

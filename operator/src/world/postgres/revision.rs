@@ -10,10 +10,7 @@ use crate::view::{
     desired::Identity,
     name::Revision,
 };
-use millrace_contract::{
-    catalog::worker_grants,
-    ident::{hex_digest, quote},
-};
+use millrace_contract::{catalog::worker_grants, ident::quote};
 use sqlx::{PgConnection, PgPool};
 
 /// Schema, tables, rights, row, positions and the replay that asked for it, in one transaction.
@@ -202,23 +199,6 @@ pub async fn set_errors(
     .bind(stop_above)
     .execute(pool)
     .await?;
-    Ok(Performed::Done)
-}
-
-/// An index on the result of a revision, without keeping its workers from writing.
-pub async fn create_index(
-    pool: &PgPool,
-    view: &Identity,
-    revision: &Revision,
-    columns: &[String],
-) -> Result<Performed, Refusal> {
-    let mut connection = pool.acquire().await?;
-    let schema = quote(&view.name.schema(revision));
-    let name = quote(&format!("rows_{}", hex_digest(columns.iter().map(String::as_str), 12)));
-    let list = columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
-    // One that was begun and not finished is invalid, and in the way.
-    execute(&mut connection, format!("DROP INDEX IF EXISTS {schema}.{name}")).await?;
-    execute(&mut connection, format!("CREATE INDEX CONCURRENTLY {name} ON {schema}.rows ({list})")).await?;
     Ok(Performed::Done)
 }
 

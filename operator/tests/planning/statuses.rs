@@ -1,0 +1,58 @@
+//! What a status says of a view, beyond what its plan says.
+
+use crate::scene::{END, PAUSE, only, steady, topic};
+use millrace_contract::catalog::LEASE_SECONDS;
+use millrace_crds::{ConditionType, MaterializedViewStatus};
+use millrace_operator::view::{
+    moment::Moment,
+    observed::{Observed, Offsets},
+    status::Outcome,
+};
+
+/// The status of Ready, its reason, and the generation that it is about.
+fn ready(status: &MaterializedViewStatus) -> (&str, &str, Option<i64>) {
+    let ready = status.condition(ConditionType::Ready).expect("it is always there");
+    (&ready.status, &ready.reason, ready.observed_generation)
+}
+
+#[test]
+fn a_paused_view_says_nothing_of_a_generation_that_nobody_looked_at() {
+    let live = steady().report(&Outcome::Done, &MaterializedViewStatus::default());
+    assert_eq!(ready(&live), ("True", "Live", Some(1)));
+    let paused = steady().ask(PAUSE).report(&Outcome::Done, &live);
+    assert_eq!(ready(&paused), ("True", "Paused", Some(1)));
+    let changed = steady().ask(PAUSE).ask("metadata: {generation: 2}");
+    let once = changed.report(&Outcome::Done, &paused);
+    for status in [&once, &changed.report(&Outcome::Done, &once)] {
+        assert_eq!(ready(status), ("Unknown", "Paused", Some(1)));
+        assert_eq!(status.observed_generation, Some(1));
+    }
+    let resumed = steady().ask("metadata: {generation: 2}").report(&Outcome::Done, &once);
+    assert_eq!(ready(&resumed), ("True", "Live", Some(2)));
+    assert_eq!(resumed.observed_generation, Some(2));
+}
+
+#[test]
+fn records_that_come_after_an_idle_day_are_not_a_day_late() {
+    const DAY: i64 = 24 * 3600 * 1000;
+    let now = Moment(1_700_000_000_000);
+    let day_ago = Moment(now.0 - DAY);
+    // Two seconds ago the workers found nothing to read.
+    let renewed = Moment(now.0 + i64::from(LEASE_SECONDS) * 1000 - 2_000);
+    let idle = |seen: &mut Observed| {
+        for task in &mut only(seen).progress {
+            (task.event_time, task.committed_at) = (Some(day_ago), Some(day_ago));
+            (task.lease_until, task.lag_records) = (Some(renewed), Some(0));
+        }
+        topic(seen).partitions.insert(0, Offsets { earliest: 0, end: END + 20_000 });
+    };
+    let busy = || steady().with(idle);
+    let status = busy().report(&Outcome::Done, &MaterializedViewStatus::default());
+    assert_eq!((status.lag_records, status.freshness_milliseconds), (Some(20_000), Some(2_000)));
+    assert_eq!(ready(&status), ("True", "Live", Some(1)));
+    // One partition has been waiting since before that.
+    let late = busy().with(|seen| only(seen).progress[1].lag_records = Some(20_000));
+    let status = late.report(&Outcome::Done, &MaterializedViewStatus::default());
+    assert_eq!(status.freshness_milliseconds, Some(DAY));
+    assert_eq!(ready(&status), ("False", "CatchingUp", Some(1)));
+}
