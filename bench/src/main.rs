@@ -1,6 +1,6 @@
 //! Measures a view against the raw limit of the same Postgres, in one run on one machine, and prints the report.
 //!
-//! `cargo run --release -p millrace-bench -- --users 1000000` after `cargo build --release -p millrace-worker`.
+//! `cargo build --release --workspace --bin millrace-worker --bin millrace-bench`, then `millrace-bench --users 1000000`.
 
 #![allow(clippy::print_stdout)] // a report is what this program is for
 
@@ -43,7 +43,7 @@ async fn main() -> Result<()> {
     let worker = options.worker.clone().map_or_else(beside, Ok)?;
     anyhow::ensure!(
         worker.exists(),
-        "{} is not there; build it with `cargo build --release -p millrace-worker`",
+        "{} is not there; build it with `cargo build --release --workspace --bin millrace-worker`",
         worker.display()
     );
     let population = Population { seed: 1, users: options.users, first_id: 1, update_percent: 0, delete_percent: 0 };

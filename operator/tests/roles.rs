@@ -39,7 +39,9 @@ impl Stage {
         stage.perform(Action::MigrateCatalog, None).await;
         stage.perform(Action::ClaimView { target: stage.target(), from: Owner::NoRow }, None).await;
         let schema = stage.schema();
-        stage.execute(&format!("CREATE SCHEMA shop; CREATE SCHEMA {schema}; CREATE TABLE {schema}.rows (id bigint)")).await;
+        stage
+            .execute(&format!("CREATE SCHEMA shop; CREATE SCHEMA {schema}; CREATE TABLE {schema}.rows (id bigint)"))
+            .await;
         stage
             .execute(&format!(
                 "INSERT INTO millrace.revision
@@ -207,11 +209,12 @@ async fn a_snapshot_that_another_role_took_of_another_table_holds_the_switch_bac
         .username("snapshots_reader")
         .password("reader");
     let mut reader = PgConnection::connect_with(&options).await.expect("the reader logs in");
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM shop.other").execute(&mut reader).await.expect("read");
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM shop.other")
+        .execute(&mut reader)
+        .await
+        .expect("read");
     stage
-        .execute(
-            "UPDATE millrace.view SET shown = 'switch:aaaaaaaa:bbbbbbbb', cut_over_xid = pg_current_xact_id()",
-        )
+        .execute("UPDATE millrace.view SET shown = 'switch:aaaaaaaa:bbbbbbbb', cut_over_xid = pg_current_xact_id()")
         .await;
 
     let plain = Action::Show {

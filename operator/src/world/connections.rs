@@ -81,7 +81,9 @@ impl Connections {
         let connection = match (&view.postgres_secret, &self.postgres) {
             (Some(name), _) => {
                 let fields = self.secret(&view.name.namespace, name).await;
-                fields.and_then(|fields| fields.postgres()).map_err(|sentence| format!("spec.postgres.secretRef: {sentence}"))
+                fields
+                    .and_then(|fields| fields.postgres())
+                    .map_err(|sentence| format!("spec.postgres.secretRef: {sentence}"))
             }
             (None, Own::Given(connection)) => Ok(connection.clone()),
             (None, Own::Secret(own)) => self.own(own).await.and_then(|fields| fields.postgres()),

@@ -19,7 +19,10 @@ use millrace_operator::{
     controller::{self, Reconciler},
     telemetry::Metrics,
     view::{desired::Image, rhythm::Rhythm, spec::Settings, tenancy::Tenancy},
-    world::{connections::{Connections, Own}, real::RealWorld},
+    world::{
+        connections::{Connections, Own},
+        real::RealWorld,
+    },
 };
 use millrace_test_support::{OwnedDatabase, TemporaryKafka, TemporaryPostgres};
 use serde_json::{Value, json};
