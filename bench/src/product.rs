@@ -55,7 +55,7 @@ impl Running {
                 .env("MILLRACE_POSTGRES_HOST", "127.0.0.1")
                 .env("MILLRACE_POSTGRES_PORT", database.port.to_string())
                 .env("MILLRACE_POSTGRES_DATABASE", &database.name)
-                .env("MILLRACE_POSTGRES_USERNAME", view_role(NAMESPACE, view.name))
+                .env("MILLRACE_POSTGRES_USERNAME", role(database, view))
                 .env("MILLRACE_POSTGRES_PASSWORD", PASSWORD)
                 .env("MILLRACE_NAMESPACE", NAMESPACE)
                 .env("MILLRACE_VIEW", view.name)
@@ -117,15 +117,19 @@ pub async fn drain(
     Ok(Cost { records: records - first as u64, elapsed, loader: Some(loader), postgres, resident: Some(resident) })
 }
 
+/// Roles belong to the whole server, and every measurement has a database of its own.
+fn role(database: &OwnedDatabase, view: View) -> String {
+    view_role(&database.name, view.name)
+}
+
 /// Catalog, role, schema, tables, revision and progress rows: what the operator does for a new view.
 async fn install(database: &OwnedDatabase, brokers: &str, view: View) -> Result<(String, String)> {
     let compiled = view.compile()?;
     let revision = compiled.revision(0);
     let schema = revision_schema(NAMESPACE, view.name, &revision);
-    let role = view_role(NAMESPACE, view.name);
+    let role = role(database, view);
     let mut connection = PgConnection::connect(&database.uri).await?;
     let mut statements: Vec<String> = MIGRATIONS.iter().map(|&sql| sql.to_owned()).collect();
-    statements.push(format!("DROP ROLE IF EXISTS {}", quote(&role)));
     statements.push(format!("CREATE ROLE {} LOGIN PASSWORD {}", quote(&role), literal(PASSWORD)));
     for (name, value) in ROLE_SETTINGS {
         statements.push(format!("ALTER ROLE {} SET {name} = {}", quote(&role), literal(value)));
