@@ -3,6 +3,7 @@
 mod stage;
 
 use k8s_openapi::ByteString;
+use kube::api::{Patch, PatchParams};
 use millrace_crds::ConditionType;
 use serde_json::json;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -151,6 +152,14 @@ async fn a_bad_query_says_where(stage: &Stage) {
 
 async fn a_deleted_view_is_retained_and_adopted(stage: &mut Stage, revision: &str) {
     let kept = stage.get("user-view").await;
+    // Somebody who applied the finalizer too, as tools do that restore a whole resource, does not hold it.
+    let finalizers = kept.metadata.finalizers.clone().expect("the operator's finalizer");
+    let whole = json!({
+        "apiVersion": "millrace.dev/v1alpha1", "kind": "MaterializedView",
+        "metadata": {"name": "user-view", "namespace": stage::NAMESPACE, "finalizers": finalizers},
+    });
+    let somebody = PatchParams::apply("somebody").force();
+    stage.views.patch("user-view", &somebody, &Patch::Apply(whole)).await.expect("the finalizer is applied");
     stage.delete("user-view").await;
     for _ in 0..100 {
         stage.collect_deployments().await;
