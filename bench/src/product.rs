@@ -119,7 +119,7 @@ pub async fn drain(
 
 /// Roles belong to the whole server, and every measurement has a database of its own.
 fn role(database: &OwnedDatabase, view: View) -> String {
-    view_role(&database.name, view.name)
+    view_role(&database.name, NAMESPACE, view.name)
 }
 
 /// Catalog, role, schema, tables, revision and progress rows: what the operator does for a new view.

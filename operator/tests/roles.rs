@@ -173,11 +173,12 @@ async fn a_worker_logs_in_with_a_password_that_postgres_was_never_told() {
     // Told the password itself, this Postgres would store it as MD5.
     stage.execute(&format!("ALTER DATABASE \"{}\" SET password_encryption = 'md5'", stage.database.name)).await;
     stage.pool = PgPool::connect(&stage.database.uri).await.expect("the operator connects");
-    let login = Login { address: stage.address(), kafka_ca: None, catalog_id: "catalog".into() };
+    let role = stage.view().await.role;
+    let login =
+        Login { address: stage.address(), username: role.clone(), kafka_ca: None, catalog_id: "catalog".into() };
     let password = "0123456789abcdef";
     stage.perform(Action::ApplyLogin(login), Some(password)).await;
     let mut superuser = PgConnection::connect(&stage.database.superuser_uri).await.expect("the superuser connects");
-    let role = stage.desired.identity.name.role();
     let stored: String = sqlx::query_scalar("SELECT rolpassword FROM pg_authid WHERE rolname = $1")
         .bind(&role)
         .fetch_one(&mut superuser)
@@ -285,6 +286,30 @@ async fn what_took_the_name_of_a_dropped_target_is_left_alone() {
         stage.perform(Action::DeleteView, None).await;
         stage.execute("SELECT id FROM shop.taken").await;
     }
+}
+
+#[tokio::test]
+async fn views_of_one_name_in_two_databases_of_a_server_have_roles_of_their_own() {
+    let (one, other) = (Stage::new("twice").await, Stage::new("twice").await);
+    assert_ne!(one.view().await.role, other.view().await.role);
+    one.perform(Action::DeleteView, None).await;
+    let left: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+        .bind(other.view().await.role)
+        .fetch_one(&other.pool)
+        .await
+        .expect("Postgres answers");
+    assert!(left, "it is the other's");
+}
+
+#[tokio::test]
+async fn a_role_that_somebody_else_made_is_not_taken() {
+    let stage = Stage::new("somebody").await;
+    stage.perform(Action::DeleteView, None).await;
+    let role = stage.desired.identity.name.role(&stage.observe().await.id);
+    stage.execute(&format!("CREATE ROLE {role}")).await;
+    let claim = Action::ClaimView { target: stage.target(), from: Owner::NoRow };
+    let refused = postgres::perform(&stage.pool, &stage.desired, &claim, None).await.expect_err("it is not taken");
+    assert!(refused.message.contains(&role), "{refused}");
 }
 
 async fn until(what: &str, so: impl AsyncFn() -> bool) {

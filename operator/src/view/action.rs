@@ -130,6 +130,7 @@ pub enum Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     pub address: super::observed::PostgresAddress,
+    pub username: String,
     pub kafka_ca: Option<String>,
     pub catalog_id: String,
 }

@@ -6,6 +6,7 @@ use super::{
     desired::{Deletion, DeletionPolicy, Desired},
     known::Known,
     moment::Moment,
+    name::Revision,
     observed::Observed,
     plan::Plan,
     trouble::Trouble,
@@ -96,10 +97,9 @@ fn leaves_something(desired: &Desired, observed: &Observed) -> bool {
 fn left_behind(desired: &Desired) -> String {
     let name = &desired.identity.name;
     format!(
-        "{name} was deleted without cleaning up in Postgres, which could not be done in time: its row in millrace.view, \
-         the relation {}, schemas {}_* and the role {} are left",
+        "{name} was deleted without cleaning up in Postgres, which did not answer: its row in millrace.view, the role that \
+         the row names, the relation {} and the schemas {} are left",
         desired.target,
-        name.role(),
-        name.role()
+        name.schema(&Revision("*".to_owned()))
     )
 }

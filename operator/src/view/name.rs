@@ -19,9 +19,9 @@ impl ViewName {
         ViewName { namespace: namespace.into(), name: name.into() }
     }
 
-    /// The Postgres role of the view's workers.
-    pub fn role(&self) -> String {
-        ident::view_role(&self.namespace, &self.name)
+    /// The Postgres role that the view's workers are given when it is claimed first; from then on its row says which.
+    pub fn role(&self, catalog_id: &str) -> String {
+        ident::view_role(catalog_id, &self.namespace, &self.name)
     }
 
     /// The Postgres schema of a revision.

@@ -131,6 +131,8 @@ pub struct ViewRow {
     pub shown: Shown,
     /// A snapshot is open that is older than the last cut-over.
     pub old_snapshots: bool,
+    /// The role that its workers log in as.
+    pub role: String,
     /// Digest of the password that the view's role has.
     pub password_digest: Option<String>,
     /// The roles that were let read the target because the resource asked for it.

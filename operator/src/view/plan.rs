@@ -374,6 +374,7 @@ fn login(plan: &mut Plan, sight: Sight<'_>) {
     }
     let login = Login {
         address: catalog.address.clone(),
+        username: view.role.clone(),
         kafka_ca: kafka.ca.clone().filter(|_| !own_kafka),
         catalog_id: catalog.id.clone(),
     };
@@ -381,7 +382,7 @@ fn login(plan: &mut Plan, sight: Sight<'_>) {
         secret.address == login.address
             && secret.kafka_ca == login.kafka_ca
             && secret.catalog_id.as_ref() == Some(&login.catalog_id)
-            && secret.username == desired.identity.name.role()
+            && secret.username == login.username
             && view.password_digest.as_ref() == Some(&secret.password_digest)
     });
     if !right {

@@ -37,6 +37,7 @@ pub const REPLAY: &str = "spec: {replay: {id: again}}";
 pub const PAUSE: &str = r#"metadata: {annotations: {millrace.dev/pause-reconcile: "true"}}"#;
 
 const PASSWORD: &str = "digest of the password";
+const ROLE: &str = "mr_role";
 
 const MANIFEST: &str = r#"
 apiVersion: millrace.dev/v1alpha1
@@ -111,6 +112,7 @@ pub fn prepared() -> Scene {
             replay_count: 0,
             shown: Shown::Nothing,
             old_snapshots: false,
+            role: ROLE.into(),
             password_digest: Some(PASSWORD.into()),
             readers: BTreeSet::new(),
             workers_alive: false,
@@ -120,7 +122,7 @@ pub fn prepared() -> Scene {
     });
     children(&mut scene.observed).secret = Some(WorkerSecret {
         address: postgres_address(),
-        username: desired.identity.name.role(),
+        username: ROLE.into(),
         password_digest: PASSWORD.into(),
         kafka_ca: None,
         catalog_id: Some("catalog-1".into()),

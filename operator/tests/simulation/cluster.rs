@@ -29,7 +29,7 @@ impl SimulatedCluster {
         Known::Present(Children { secret: from.secret.clone(), deployments: from.deployments.clone(), failing: None })
     }
 
-    pub fn apply_login(&mut self, role: &str, login: &Login) -> String {
+    pub fn apply_login(&mut self, login: &Login) -> String {
         self.changing();
         let digest = match &self.secret {
             Some(secret) => secret.password_digest.clone(),
@@ -37,7 +37,7 @@ impl SimulatedCluster {
         };
         self.secret = Some(WorkerSecret {
             address: login.address.clone(),
-            username: role.to_owned(),
+            username: login.username.clone(),
             password_digest: digest.clone(),
             kafka_ca: login.kafka_ca.clone(),
             catalog_id: Some(login.catalog_id.clone()),

@@ -124,6 +124,7 @@ impl SimulatedPostgres {
                             replay_count: 0,
                             shown: Shown::Nothing,
                             old_snapshots: false,
+                            role: desired.identity.name.role("catalog"),
                             password_digest: None,
                             readers: BTreeSet::new(),
                             workers_alive: false,

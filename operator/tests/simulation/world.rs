@@ -132,7 +132,7 @@ impl State {
             | Action::AddFinalizer
             | Action::RemoveFinalizer { .. } => self.cluster.perform(action),
             Action::ApplyLogin(login) => {
-                let digest = self.cluster.apply_login(&desired.identity.name.role(), login);
+                let digest = self.cluster.apply_login(login);
                 self.postgres.set_password(digest);
                 true
             }

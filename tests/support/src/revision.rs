@@ -36,9 +36,8 @@ const PASSWORD: &str = "worker-test";
 impl StoredRevision {
     pub async fn create(database: OwnedDatabase, plan: Plan, topic: &TopicOfRevision) -> StoredRevision {
         let (namespace, view, revision) = ("shop".to_owned(), "user-view".to_owned(), "0123abcd".to_owned());
-        let role = view_role(&namespace, &view);
-        // Roles are the server's, views the database's: tests share a server.
-        let role = format!("{role}_{}", database.name);
+        // Tests share a server.
+        let role = view_role(&database.name, &namespace, &view);
         let schema = revision_schema(&namespace, &view, &revision);
         let stored = StoredRevision { database, namespace, view, revision, role, schema, plan };
         let mut owner = stored.owner().await;

@@ -25,14 +25,15 @@ pub fn hex_digest<'a>(parts: impl IntoIterator<Item = &'a str>, digits: usize) -
     hex
 }
 
-/// The Postgres role that the workers of the view `namespace/name` log in as: 15 characters.
-pub fn view_role(namespace: &str, name: &str) -> String {
-    format!("mr_{}", hex_digest([namespace, name], 12))
+/// The Postgres role that the workers of the view `namespace/name` log in as: 15 characters. Roles are the server's, views
+/// the database's: the catalog's id keeps those of two databases apart.
+pub fn view_role(catalog_id: &str, namespace: &str, name: &str) -> String {
+    format!("mr_{}", hex_digest([catalog_id, namespace, name], 12))
 }
 
 /// The schema that holds the rows and the state of one revision: 24 characters.
 pub fn revision_schema(namespace: &str, name: &str, revision: &str) -> String {
-    format!("{}_{revision}", view_role(namespace, name))
+    format!("mr_{}_{revision}", hex_digest([namespace, name], 12))
 }
 
 /// The Kafka consumer group that shows the positions of a view: the stable one when live, one of its own while building.
@@ -57,8 +58,9 @@ mod tests {
 
     #[test]
     fn names_depend_on_every_part_and_on_where_it_ends() {
-        assert_ne!(view_role("a", "bc"), view_role("ab", "c"));
-        assert_eq!(view_role("shop", "user-view").len(), 15);
+        assert_ne!(view_role("one", "a", "bc"), view_role("one", "ab", "c"));
+        assert_ne!(view_role("one", "a", "bc"), view_role("another", "a", "bc"));
+        assert_eq!(view_role("one", "shop", "user-view").len(), 15);
         assert_eq!(revision_schema("shop", "user-view", "0123abcd").len(), 24);
     }
 }

@@ -47,12 +47,12 @@ pub async fn apply_login(client: &Client, desired: &Desired, login: &Login) -> R
         .and_then(|secret| text_of(&secret).remove("password"))
         .filter(|password| !password.is_empty())
         .unwrap_or_else(new_password);
-    let Login { address, kafka_ca, catalog_id } = login;
+    let Login { address, username, kafka_ca, catalog_id } = login;
     let mut data = json!({
         "host": address.host,
         "port": address.port.to_string(),
         "dbname": address.database,
-        "username": view.name.role(),
+        "username": username,
         "password": password,
         "sslmode": address.ssl_mode,
     });

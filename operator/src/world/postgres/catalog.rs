@@ -1,11 +1,12 @@
 //! The catalog and a view's row in it.
 
 use super::{super::Performed, refusal::Refusal};
-use crate::view::{action::Owner, desired::Identity, name::Target};
+use crate::view::{action::Owner, desired::Identity, name::Target, trouble::Trouble};
 use millrace_contract::{
     catalog::{CATALOG_VERSION, MIGRATIONS, ROLE_SETTINGS},
     ident::{literal, quote},
 };
+use millrace_crds::Reason;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
 
 /// One migration at a time in a database, whoever runs it: the number is "millrace" as ASCII.
@@ -39,7 +40,8 @@ pub async fn migrate(pool: &PgPool) -> Result<Performed, Refusal> {
 /// Makes the view's row and role, or takes the row over from `from`.
 pub async fn claim(pool: &PgPool, view: &Identity, target: &Target, from: &Owner) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
-    make_role(&mut transaction, &view.name.role()).await?;
+    let role = role_of(&mut transaction, view, from).await?;
+    make_role(&mut transaction, &role).await?;
     let changed = match from {
         Owner::NoRow => sqlx::query(
             "INSERT INTO millrace.view (namespace, name, target_schema, target_name, role, uid)
@@ -49,7 +51,7 @@ pub async fn claim(pool: &PgPool, view: &Identity, target: &Target, from: &Owner
         .bind(&view.name.name)
         .bind(&target.schema)
         .bind(&target.name)
-        .bind(view.name.role())
+        .bind(&role)
         .bind(&view.uid),
         Owner::Nobody => {
             sqlx::query("UPDATE millrace.view SET uid = $3 WHERE namespace = $1 AND name = $2 AND uid IS NULL")
@@ -73,6 +75,36 @@ pub async fn claim(pool: &PgPool, view: &Identity, target: &Target, from: &Owner
     }
     transaction.commit().await?;
     Ok(Performed::Done)
+}
+
+/// The role that the view's row names, or that a new row will name: one that is there already belongs to somebody else.
+async fn role_of(connection: &mut PgConnection, view: &Identity, from: &Owner) -> Result<String, Refusal> {
+    if *from != Owner::NoRow {
+        return Ok(sqlx::query_scalar("SELECT role FROM millrace.view WHERE namespace = $1 AND name = $2")
+            .bind(&view.name.namespace)
+            .bind(&view.name.name)
+            .fetch_one(connection)
+            .await?);
+    }
+    let id: String =
+        sqlx::query_scalar("SELECT catalog_id::text FROM millrace.catalog").fetch_one(&mut *connection).await?;
+    let role = view.name.role(&id);
+    let of_others: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AND NOT EXISTS (SELECT FROM millrace.view WHERE role = $1)",
+    )
+    .bind(&role)
+    .fetch_one(connection)
+    .await?;
+    if of_others {
+        return Err(Refusal::Trouble(Trouble::sink(
+            Reason::TargetExists,
+            format!(
+                "the server has a role {role} that no view of this catalog names, and it is left alone; rename it, or drop \
+                 it with what it owns"
+            ),
+        )));
+    }
+    Ok(role)
 }
 
 /// The role that the view's workers log in as; without a password it cannot be used.

@@ -63,7 +63,7 @@ async fn look(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Re
 async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<ViewRow>, Refusal> {
     // As JSON: a catalog that is still to be migrated has no such column.
     let row = sqlx::query(
-        "SELECT uid, target_schema, target_name, live_revision, replay_count, shown, password_digest,
+        "SELECT uid, target_schema, target_name, live_revision, replay_count, shown, role, password_digest,
                 ARRAY(SELECT jsonb_array_elements_text(to_jsonb(v) -> 'readers')) AS readers,
                 EXISTS (SELECT FROM millrace.worker w
                         WHERE w.namespace = v.namespace AND w.view = v.name AND w.seen_until > now()) AS workers_alive
@@ -98,6 +98,7 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         replay_count: u32::try_from(count).unwrap_or_default(),
         shown,
         old_snapshots: old_snapshots.unwrap_or(false),
+        role: row.try_get("role")?,
         password_digest: row.try_get("password_digest")?,
         readers: readers.into_iter().collect(),
         workers_alive: row.try_get("workers_alive")?,
