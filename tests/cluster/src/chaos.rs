@@ -5,7 +5,13 @@ use crate::{
     view::View,
 };
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::time::Duration;
+
+const FAULT: &str = "MILLRACE_FAULT";
+/// Exit codes of a container that has aborted. Its first process is spared the signal, as the kernel spares every init;
+/// libc then ends it by an instruction that faults: SIGSEGV on x86-64, SIGTRAP on ARM.
+const ABORTED: [i64; 3] = [134, 139, 133];
 
 /// The node that a pod runs on; with kind this is also the name of its container.
 pub fn node_of(namespace: &str, pod: &str) -> Result<String> {
@@ -44,6 +50,35 @@ pub fn kill_worker(view: &View, choice: usize) -> Result<String> {
         .with_context(|| format!("no process of pod {pod} on {node}"))?;
     run("docker", &["exec", &node, "kill", "-9", pid])?;
     Ok(pod.clone())
+}
+
+/// Has workers of the view's live revision end at `fault`, for instance `after_rows:3`; with none they are well again.
+/// The Deployment starts them anew, a few at a time. The operator leaves the variable alone: an applied manifest takes
+/// away only what it has once set itself.
+pub fn set_fault(view: &View, fault: Option<&str>) -> Result<()> {
+    let deployment = format!("deployment/{}-{}", view.name, view.live_revision()?);
+    let variable = fault.map_or_else(|| format!("{FAULT}-"), |fault| format!("{FAULT}={fault}"));
+    kubectl(&["-n", &view.namespace, "set", "env", &deployment, &variable]).map(drop)
+}
+
+/// Fails unless a worker of the view that was started with `fault` has ended there.
+pub fn ended_at(view: &View, fault: &str) -> Result<()> {
+    let selector = format!("millrace.dev/view={}", view.name);
+    let text = kubectl(&["-n", &view.namespace, "get", "pods", "-l", &selector, "-o", "json"])?;
+    let list: Value = serde_json::from_str(&text)?;
+    let (mut started, mut codes) = (0, Vec::<i64>::new());
+    for pod in list["items"].as_array().into_iter().flatten() {
+        let mut env = pod["spec"]["containers"][0]["env"].as_array().into_iter().flatten();
+        if env.any(|variable| variable["name"] == FAULT && variable["value"] == fault) {
+            started += 1;
+            for state in ["state", "lastState"] {
+                codes.extend(pod["status"]["containerStatuses"][0][state]["terminated"]["exitCode"].as_i64());
+            }
+        }
+    }
+    let aborted = codes.iter().any(|code| ABORTED.contains(code));
+    ensure!(aborted, "{started} workers were started with {fault}, and have ended with {codes:?}");
+    Ok(())
 }
 
 /// The node that runs Postgres.

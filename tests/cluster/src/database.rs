@@ -2,7 +2,10 @@
 
 use crate::shell::{kubectl, run};
 use anyhow::{Context, Result};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use std::{sync::OnceLock, time::Duration};
 
 /// What `cargo xtask uri` prints.
@@ -32,6 +35,17 @@ pub async fn pool() -> Result<PgPool> {
         .connect(uri()?)
         .await
         .context("Postgres answers on 127.0.0.1:15432")
+}
+
+/// The same database, as another role sees it.
+pub async fn pool_as(role: &str, password: &str) -> Result<PgPool> {
+    let options = uri()?.parse::<PgConnectOptions>()?.username(role).password(password);
+    PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(Duration::from_secs(60))
+        .connect_with(options)
+        .await
+        .with_context(|| format!("{role} logs in"))
 }
 
 /// `psql -c` as a person types it: unaligned, without headings.

@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod chaos;
 pub mod continuity;
+pub mod dashboard;
 pub mod database;
 pub mod documentation;
 pub mod manifest;
@@ -11,6 +12,7 @@ pub mod reader;
 pub mod reference;
 pub mod secured;
 pub mod shell;
+pub mod swap;
 pub mod topic;
 pub mod users;
 pub mod view;

@@ -1,5 +1,6 @@
-//! Readers that query a view without pause while something happens to it, and remember everything that was wrong.
+//! Readers that query a view again and again while something happens to it, and remember everything that was wrong.
 
+use crate::swap::Swap;
 use anyhow::{Result, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 use std::{
@@ -7,16 +8,28 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant},
 };
 use tokio::task::JoinHandle;
+
+/// A poll is near a swap that is no further away than this.
+const NEAR: Duration = Duration::from_millis(10);
+/// An error comes at once, and would come again as fast.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
+
+/// When a poll was begun and when it was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Poll {
+    pub begun: Instant,
+    pub answered: Instant,
+}
 
 /// What one reader saw.
 #[derive(Debug, Default, Clone)]
 pub struct Seen {
     pub polls: u64,
-    /// When each poll began and when it had its answer.
-    pub times: Vec<SystemTime>,
+    /// Those of the polls that had a snapshot of their own, taken while they lasted.
+    pub fresh: Vec<Poll>,
     /// Errors, decreases and gaps, in words.
     pub wrong: Vec<String>,
 }
@@ -24,10 +37,17 @@ pub struct Seen {
 /// How a reader polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A statement of its own each time.
-    ReadCommitted,
+    /// A statement of its own each time, begun so long after the answer to the one before.
+    ReadCommitted { pause: Duration },
     /// Three polls in one REPEATABLE READ transaction with a pause of up to a second: all three must be equal.
     RepeatableRead,
+}
+
+/// As whom a reader reads, how, and what. A query gives one row of bigints, none of which may ever decrease.
+pub struct Reader {
+    pub pool: PgPool,
+    pub mode: Mode,
+    pub query: String,
 }
 
 pub struct Readers {
@@ -36,13 +56,9 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Starts a reader per query. A query gives one row of bigints, none of which may ever decrease.
-    pub fn start(pool: &PgPool, queries: &[(Mode, String)]) -> Readers {
+    pub fn start(readers: Vec<Reader>) -> Readers {
         let stop = Arc::new(AtomicBool::new(false));
-        let tasks = queries
-            .iter()
-            .map(|(mode, query)| tokio::spawn(watch(pool.clone(), *mode, query.clone(), stop.clone())))
-            .collect();
+        let tasks = readers.into_iter().map(|reader| tokio::spawn(watch(reader, stop.clone()))).collect();
         Readers { stop, tasks }
     }
 
@@ -56,24 +72,31 @@ impl Readers {
     }
 }
 
-/// Fails unless nothing was wrong, at least `polls` polls were made, and some of them lie within 10 ms of `moment` on
-/// either side.
-pub fn require_calm(seen: &[Seen], polls: u64, moment: SystemTime) -> Result<()> {
+/// Fails unless nothing was wrong, at least `polls` polls were made, and one of them was answered within 10 ms before
+/// the swap and one begun within 10 ms after it.
+pub fn require_calm(seen: &[Seen], polls: u64, swap: &Swap) -> Result<()> {
     let wrong: Vec<&String> = seen.iter().flat_map(|reader| &reader.wrong).collect();
     ensure!(wrong.is_empty(), "readers noticed {} times: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
     let made: u64 = seen.iter().map(|reader| reader.polls).sum();
     ensure!(made >= polls, "{made} polls were made, {polls} are needed");
-    let near = |side: fn(&SystemTime, &SystemTime) -> Option<Duration>| {
-        seen.iter()
-            .flat_map(|reader| &reader.times)
-            .any(|time| side(time, &moment).is_some_and(|gap| gap < Duration::from_millis(10)))
-    };
-    ensure!(near(|time, moment| moment.duration_since(*time).ok()), "no poll was within 10 ms before the swap");
-    ensure!(near(|time, moment| time.duration_since(*moment).ok()), "no poll was within 10 ms after the swap");
+    let (before, after) = sides(seen, swap);
+    let known = swap.by.duration_since(swap.after);
+    ensure!(before, "no poll was answered within {NEAR:?} before the swap, whose moment is known to {known:?}");
+    ensure!(after, "no poll was begun within {NEAR:?} after the swap, whose moment is known to {known:?}");
     Ok(())
 }
 
-async fn watch(pool: PgPool, mode: Mode, query: String, stop: Arc<AtomicBool>) -> Seen {
+/// Whether a poll was answered shortly before the swap, and whether one was begun shortly after it: for certain, so
+/// wherever between its bounds the swap was.
+fn sides(seen: &[Seen], swap: &Swap) -> (bool, bool) {
+    let polls: Vec<&Poll> = seen.iter().flat_map(|reader| &reader.fresh).collect();
+    let before = polls.iter().any(|poll| poll.answered <= swap.after && swap.by.duration_since(poll.answered) <= NEAR);
+    let after = polls.iter().any(|poll| poll.begun >= swap.by && poll.begun.duration_since(swap.after) <= NEAR);
+    (before, after)
+}
+
+async fn watch(reader: Reader, stop: Arc<AtomicBool>) -> Seen {
+    let Reader { pool, mode, query } = reader;
     let mut seen = Seen::default();
     let mut highest: Vec<i64> = Vec::new();
     let mut connection = match pool.acquire().await {
@@ -84,16 +107,20 @@ async fn watch(pool: PgPool, mode: Mode, query: String, stop: Arc<AtomicBool>) -
         }
     };
     while !stop.load(Ordering::Relaxed) {
-        let begun = SystemTime::now();
-        let polled = match mode {
-            Mode::ReadCommitted => poll(&mut connection, &query).await.map(|row| vec![row]),
-            Mode::RepeatableRead => poll_in_one_snapshot(&mut connection, &query).await,
+        let (polled, pause) = match mode {
+            Mode::ReadCommitted { pause } => {
+                (poll(&mut connection, &query).await.map(|(row, times)| (vec![row], times)), pause)
+            }
+            Mode::RepeatableRead => (poll_in_one_snapshot(&mut connection, &query).await, Duration::from_millis(1)),
         };
-        match polled {
-            Err(error) => seen.wrong.push(format!("error: {error}")),
-            Ok(rows) => {
+        let pause = match polled {
+            Err(error) => {
+                seen.wrong.push(format!("error: {error}"));
+                AFTER_AN_ERROR
+            }
+            Ok((rows, first)) => {
                 seen.polls += rows.len() as u64;
-                seen.times.extend([begun, SystemTime::now()]);
+                seen.fresh.push(first);
                 if rows.iter().any(|row| *row != rows[0]) {
                     seen.wrong.push(format!("one snapshot gave different answers: {rows:?}"));
                 }
@@ -101,25 +128,69 @@ async fn watch(pool: PgPool, mode: Mode, query: String, stop: Arc<AtomicBool>) -
                     seen.wrong.push(format!("{:?} came after {highest:?}", rows[0]));
                 }
                 highest.clone_from(&rows[0]);
+                pause
             }
+        };
+        // Sleeping for no time takes the timer's millisecond.
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     seen
 }
 
-async fn poll(connection: &mut PgConnection, query: &str) -> sqlx::Result<Vec<i64>> {
+async fn poll(connection: &mut PgConnection, query: &str) -> sqlx::Result<(Vec<i64>, Poll)> {
+    let begun = Instant::now();
     let row = sqlx::query(AssertSqlSafe(query)).fetch_one(connection).await?;
-    (0..row.len()).map(|column| row.try_get(column)).collect()
+    let answered = Instant::now();
+    let values: Vec<i64> = (0..row.len()).map(|column| row.try_get(column)).collect::<sqlx::Result<_>>()?;
+    Ok((values, Poll { begun, answered }))
 }
 
-async fn poll_in_one_snapshot(connection: &mut PgConnection, query: &str) -> sqlx::Result<Vec<Vec<i64>>> {
+/// The rows of all polls, and the times of the first, which takes the snapshot.
+async fn poll_in_one_snapshot(connection: &mut PgConnection, query: &str) -> sqlx::Result<(Vec<Vec<i64>>, Poll)> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    let mut rows = Vec::new();
-    for pause in [50, 900, 0] {
-        rows.push(poll(&mut transaction, query).await?);
+    let (row, first) = poll(&mut transaction, query).await?;
+    let mut rows = vec![row];
+    for pause in [50, 900] {
         tokio::time::sleep(Duration::from_millis(pause)).await;
+        rows.push(poll(&mut transaction, query).await?.0);
     }
     transaction.commit().await?;
-    Ok(rows)
+    Ok((rows, first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Polls (begun, answered), the bounds of a swap, and whether there is a poll before it and one after it. All in
+    /// milliseconds.
+    fn check(polls: &[(u64, u64)], swap: (u64, u64), expected: (bool, bool)) {
+        let start = Instant::now();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let fresh = polls.iter().map(|&(begun, answered)| Poll { begun: at(begun), answered: at(answered) }).collect();
+        let seen = Seen { polls: 0, fresh, wrong: Vec::new() };
+        let found = sides(&[seen], &Swap { after: at(swap.0), by: at(swap.1) });
+        assert_eq!(found, expected, "polls {polls:?}, swap {swap:?}");
+    }
+
+    #[test]
+    fn polls_on_either_side_of_a_swap_are_found() {
+        check(&[(90, 95), (105, 106)], (100, 102), (true, true));
+        check(&[(90, 95)], (100, 102), (true, false));
+        check(&[(105, 106)], (100, 102), (false, true));
+    }
+
+    #[test]
+    fn a_poll_that_may_have_met_the_swap_is_on_neither_side() {
+        check(&[(99, 103), (95, 101), (101, 110)], (100, 102), (false, false));
+    }
+
+    #[test]
+    fn a_poll_is_near_only_if_it_is_near_to_both_bounds_of_the_swap() {
+        check(&[(80, 92), (110, 112)], (100, 102), (true, true));
+        check(&[(80, 91), (111, 112)], (100, 102), (false, false));
+        check(&[(98, 99), (121, 122)], (100, 120), (false, false));
+    }
 }
