@@ -67,6 +67,8 @@ named! {
         TombstonesMayBeLost,
         /// Retention has cut off, or will cut off, part of what a replay would read.
         RetentionCutsReplay,
+        /// A replay would leave records out that decide what is in the result, and was not told to.
+        ReplayDiscardsHistory,
         /// No broker answers. Heals by itself.
         KafkaUnreachable,
         /// Kafka refused the user or the password.

@@ -22,7 +22,7 @@ pub use condition::{ConditionType, Reason};
 pub use materialized_view::{
     Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, Rollout, SecretReference,
 };
-pub use replay::{Earliest, Replay, ReplayFrom};
+pub use replay::{Earliest, Latest, Replay, ReplayFrom};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
 pub use status::{MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus};
 pub use target::Target;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{InvalidDuration, parse_duration};
 use crate::percentage::{InvalidPercentage, Percentage};
-use crate::replay::Replay;
+use crate::replay::{Replay, replay_rules};
 use crate::source::{Source, sources_rules};
 use crate::status::MaterializedViewStatus;
 use crate::target::Target;
@@ -86,6 +86,7 @@ use crate::workers::Workers;
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = replay_rules()))]
 pub struct MaterializedViewSpec {
     /// The topics that the query reads.
     #[schemars(

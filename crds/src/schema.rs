@@ -80,6 +80,33 @@ pub fn topic_config(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Offsets by source and partition.
+pub fn replay_offsets(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {
+            "type": "object",
+            "maxProperties": 1000,
+            "additionalProperties": {
+                "type": "integer",
+                "format": "int64",
+                "x-kubernetes-validations": [must(
+                    "self >= 0",
+                    "an offset of replay.from.offsets is ${self}, but it must be 0 or more; write the offset of the first \
+                     record to read",
+                )],
+            },
+            "x-kubernetes-validations": [must(
+                "self.all(partition, partition.matches('^[0-9]+$'))",
+                "replay.from.offsets has the partition '${self.filter(partition, \
+                 !partition.matches('^[0-9]+$'))[0]}', but a partition must be a number; write for example \
+                 {users: {0: 1200, 1: 1180}}",
+            )],
+        },
+    })
+}
+
 /// An amount of a resource, such as `500m`, `1` or `100Mi`.
 pub fn amount(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -1,14 +1,16 @@
 //! Building: the revision that the resource asks for is made, or an old one of the same name is built on.
 
 use super::{
-    action::{Action, NewRevision, Start},
-    desired::{Desired, TopicWish},
+    action::{Action, NewRevision},
+    desired::Desired,
+    goal::Goal,
     known::Known,
     name::Revision,
-    observed::{Kafka, RevisionRow},
-    plan::{self, Goal, Rollout, Sight},
+    observed::RevisionRow,
+    plan::{self, Rollout, Sight},
     position::behind_ends,
     shown::lost_columns,
+    start::{NotYet, starts},
     tombstones::{built_too_long, paused_too_long},
     topics::{check_identity, worker_problem},
     trouble::Trouble,
@@ -20,12 +22,17 @@ use std::time::Duration;
 /// Makes the goal's revision, when it is not there and nothing speaks against it.
 pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     let Sight { desired, view, .. } = sight;
-    for name in superseded(sight, &goal.revision) {
-        let trouble = Trouble::rollout(
-            Reason::Superseded,
-            format!("revision {} was asked for before {name} was live", goal.revision),
-        );
-        plan.actions.push(Action::Abandon { revision: name.clone(), trouble });
+    let there = view.revisions.contains_key(&goal.revision);
+    let made = (!there && !desired.suspended).then(|| new_revision(sight, goal));
+    // What cannot be asked may yet speak against the new one: then the other goes on.
+    if !matches!(made, Some(Err(NotYet::Waiting(_)))) {
+        plan.actions.extend(superseded(sight, &goal.revision).map(|name| Action::Abandon {
+            revision: name.clone(),
+            trouble: Trouble::rollout(
+                Reason::Superseded,
+                format!("revision {} was asked for before {name} was live", goal.revision),
+            ),
+        }));
     }
     if view.live.as_ref() == Some(&goal.revision) {
         plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Steady });
@@ -43,7 +50,8 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
         }
         return;
     }
-    match new_revision(sight, goal) {
+    let Some(made) = made else { return };
+    match made {
         Ok(new) => plan.actions.push(Action::CreateRevision(Box::new(new))),
         Err(NotYet::Waiting(what)) => plan.wait(what, Duration::from_secs(2)),
         Err(NotYet::Held(trouble)) => {
@@ -116,11 +124,6 @@ fn why_abandoned(goal: &Goal<'_>, row: &RevisionRow) -> Trouble {
     Trouble::rollout(reason, format!("revision {} was abandoned: {sentence}", goal.revision))
 }
 
-enum NotYet {
-    Waiting(String),
-    Held(Trouble),
-}
-
 fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet> {
     let Sight { desired, observed, catalog, view, .. } = sight;
     let lost = lost_columns(&catalog.target_columns, &goal.query.plan);
@@ -150,20 +153,10 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
     if let Known::Unknown(trouble) = &observed.children {
         return Err(NotYet::Waiting(trouble.message.clone()));
     }
-    let kafka = match &observed.kafka {
-        Known::Present(kafka) => kafka,
-        Known::Unknown(trouble) => return Err(NotYet::Waiting(trouble.message.clone())),
-        Known::Absent => return Err(NotYet::Waiting("Kafka".into())),
-    };
     if observed.kafka_address.present().is_some_and(|kafka| kafka.login) && desired.identity.kafka_secret.is_none() {
         return Err(NotYet::Waiting("a login to Kafka".into()));
     }
-    let starts = starts(&desired.topics, kafka)?;
-    // A replay reads what the live revision has read, or its result would be another than that of the same query; it is
-    // the way out, too, when records are gone that the live one has not read.
-    if let Some((_, live)) = sight.live().filter(|(_, live)| check_identity(live, kafka).is_ok()) {
-        retention_keeps(live, &starts)?;
-    }
+    let starts = starts(sight, goal.query, goal.replay)?;
     let plan = &goal.query.plan;
     let schema = desired.identity.name.schema(&goal.revision);
     Ok(NewRevision {
@@ -180,10 +173,10 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
         errors_policy: desired.errors.policy.to_owned(),
         errors_stop_above: desired.errors.stop_above,
         worker_image: desired.image.name.clone(),
-        kafka_cluster_id: kafka.cluster_id.clone(),
+        kafka_cluster_id: starts.first().map(|start| start.kafka_cluster_id.clone()).unwrap_or_default(),
         starts,
         replay_count: (view.replay_count, goal.replay_count),
-        replay: goal.replay.clone(),
+        replay: goal.replay.map(|replay| replay.id.clone()),
     })
 }
 
@@ -203,51 +196,4 @@ fn indexes(desired: &Desired, plan: &Plan, schema: &str) -> Vec<String> {
 pub fn stored_indexes<'a>(desired: &'a Desired, plan: &'a Plan) -> impl Iterator<Item = &'a Vec<String>> {
     let columns = &plan.rows().columns;
     desired.indexes.iter().filter(|index| index.iter().all(|name| columns.iter().any(|column| &column.name == name)))
-}
-
-/// Where a revision that reads everything starts; refused while a topic is not there.
-fn starts(topics: &[TopicWish], kafka: &Kafka) -> Result<Vec<Start>, NotYet> {
-    let mut starts: Vec<Start> = Vec::new();
-    for wish in topics {
-        let Some(topic) = kafka.topic(&wish.topic).filter(|topic| !topic.partitions.is_empty()) else {
-            return Err(NotYet::Waiting(format!("topic {}", wish.topic)));
-        };
-        if wish.ensure.as_ref().is_some_and(|ensure| (topic.partitions.len() as i64) < i64::from(ensure.partitions)) {
-            return Err(NotYet::Waiting(format!("the partitions of topic {}", wish.topic)));
-        }
-        for (&partition, offsets) in &topic.partitions {
-            let start = Start {
-                topic: wish.topic.clone(),
-                partition,
-                topic_id: topic.id.clone(),
-                kafka_cluster_id: kafka.cluster_id.clone(),
-                offset: offsets.earliest,
-            };
-            if !starts.contains(&start) {
-                starts.push(start);
-            }
-        }
-    }
-    starts.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
-    Ok(starts)
-}
-
-fn retention_keeps(live: &RevisionRow, starts: &[Start]) -> Result<(), NotYet> {
-    for start in starts {
-        let Some(task) = live.task(&start.topic, start.partition).filter(|task| task.topic_id == start.topic_id) else {
-            continue;
-        };
-        if start.offset > task.start_offset && task.next_offset > task.start_offset {
-            return Err(NotYet::Held(Trouble::rollout(
-                Reason::RetentionCutsReplay,
-                format!(
-                    "topic {} partition {} begins at offset {} now, the live revision was built from offset {}: a new \
-                     revision would lack those records, so the live one stays; take the replay or the change of the query \
-                     back, or, to do without them, delete the view with deletionPolicy Delete and make it again",
-                    start.topic, start.partition, start.offset, task.start_offset
-                ),
-            )));
-        }
-    }
-    Ok(())
 }

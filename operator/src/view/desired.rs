@@ -3,6 +3,7 @@
 use super::{
     moment::Moment,
     name::{Revision, Target, ViewName},
+    replay::Replay,
     trouble::Trouble,
 };
 use millrace_contract::{Plan, Source, revision::revision_name};
@@ -29,7 +30,8 @@ pub struct Desired {
     pub readers: Vec<String>,
     pub errors: Errors,
     pub workers: Workers,
-    pub replay: Option<String>,
+    /// The replays that are asked for; each acts once.
+    pub replays: Vec<Replay>,
     /// Replay ids that the status remembers: they act no more, even when the catalog is gone.
     pub remembered_replays: Vec<String>,
     pub timeout: Duration,

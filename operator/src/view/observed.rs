@@ -70,6 +70,8 @@ pub struct KafkaAddress {
 pub struct Topic {
     pub id: String,
     pub partitions: BTreeMap<i32, Offsets>,
+    /// The first offset from the time on that a new replay asks for, by partition; empty while none asks for a time.
+    pub since: BTreeMap<i32, i64>,
     /// The settings that the resource names, as they are.
     pub config: BTreeMap<String, String>,
     /// How long it keeps tombstones; none: it is not compacted, or its settings may not be read.

@@ -3,13 +3,15 @@
 use super::{
     action::{Action, Login, Owner},
     building, deletion,
-    desired::{Desired, Query},
+    desired::Desired,
+    goal::{Goal, built_anew, goal},
     known::Known,
     moment::Moment,
     name::{Revision, Target},
     observed::{Catalog, Children, Kafka, Observed, RevisionRow, TargetState, ViewRow},
-    promotion, retiring,
-    tombstones::paused_too_long,
+    promotion,
+    replay::new_replay,
+    retiring,
     topics::{check_identity, plan_topics, worker_problem},
     trouble::Trouble,
     upkeep,
@@ -51,17 +53,6 @@ impl Plan {
     pub fn look_again(&mut self, after: Duration) {
         self.look_again = Some(self.look_again.map_or(after, |other| other.min(after)));
     }
-}
-
-/// What the rollout heads for.
-#[derive(Debug, Clone)]
-pub struct Goal<'a> {
-    pub query: &'a Query,
-    pub revision: Revision,
-    /// A replay that has not acted yet.
-    pub replay: Option<String>,
-    /// The view's count of replays once the goal is made.
-    pub replay_count: u32,
 }
 
 /// What every step of planning looks at, once there is a view to plan for.
@@ -123,7 +114,9 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         Known::Unknown(_) => None,
         Known::Absent => {
             match catalog_before(observed) {
-                Some(before) if !replay_is_new(desired, &[]) => plan.troubles.push(catalog_changed(before, "none")),
+                Some(before) if new_replay(desired, &[]).is_none() => {
+                    plan.troubles.push(catalog_changed(before, "none"))
+                }
                 _ if desired.allowed.is_ok() && desired.query.is_ok() => plan.actions.push(Action::MigrateCatalog),
                 _ => {}
             }
@@ -161,7 +154,7 @@ fn plan_sources(plan: &mut Plan, desired: &Desired, observed: &Observed, catalog
     let replays: Vec<&str> =
         view.map_or(Vec::new(), |view| view.replays.iter().map(|replay| replay.id.as_str()).collect());
     // A new replay builds from whatever topic there is.
-    let reading = view.filter(|_| !replay_is_new(desired, &replays)).and_then(newest_row);
+    let reading = view.filter(|_| new_replay(desired, &replays).is_none()).and_then(newest_row);
     // Without a look into the catalog nobody knows what was read, and a missing topic is left alone.
     if desired.allowed.is_ok() && desired.query.is_ok() && !matches!(observed.catalog, Known::Unknown(_)) {
         let (actions, troubles) = plan_topics(desired, kafka, reading);
@@ -184,7 +177,7 @@ fn own_view<'a>(plan: &mut Plan, desired: &Desired, observed: &Observed, catalog
         catalog.view.iter().flat_map(|view| view.replays.iter().map(|replay| replay.id.as_str())).collect();
     if let Some(before) = before
         && before != catalog.id
-        && !replay_is_new(desired, &replays)
+        && new_replay(desired, &replays).is_none()
     {
         plan.troubles.push(catalog_changed(before, &catalog.id));
         return None;
@@ -246,7 +239,12 @@ fn own_view<'a>(plan: &mut Plan, desired: &Desired, observed: &Observed, catalog
 fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
     let Sight { desired, catalog, view, .. } = sight;
     login(plan, sight);
-    let goal = desired.query.as_ref().ok().filter(|_| desired.allowed.is_ok()).map(|query| goal(sight, query));
+    let query = desired.query.as_ref().ok().filter(|_| desired.allowed.is_ok());
+    let goal = query.map(|query| {
+        let (goal, refused) = goal(sight, query);
+        plan.troubles.extend(refused);
+        goal
+    });
     let replay_asked = goal.as_ref().is_some_and(|goal| goal.replay.is_some());
     // A replay that was begun goes by what it reads itself: it is the way out when the live revision cannot go on.
     let begun = goal.as_ref().and_then(|goal| view.revisions.get(&goal.revision));
@@ -304,34 +302,6 @@ fn goal_is_live(view: &ViewRow, goal: &Option<Goal<'_>>) -> bool {
 
 fn held_phase(view: &ViewRow, goal: &Goal<'_>) -> RolloutPhase {
     if view.live.as_ref() == Some(&goal.revision) { RolloutPhase::Steady } else { RolloutPhase::Building }
-}
-
-/// The revision that the resource asks for.
-fn goal<'a>(sight: Sight<'_>, query: &'a Query) -> Goal<'a> {
-    let Sight { desired, view, .. } = sight;
-    let replays: Vec<&str> = view.replays.iter().map(|replay| replay.id.as_str()).collect();
-    let replay = desired.replay.clone().filter(|_| replay_is_new(desired, &replays));
-    // The first revision reads everything anyway: a replay asked for with it counts nothing.
-    let replayed = replay.is_some() && !view.revisions.is_empty();
-    let anew = replayed || built_anew(sight, query).is_some();
-    let count = view.replay_count + u32::from(anew);
-    Goal { query, revision: query.revision(count), replay, replay_count: count }
-}
-
-/// Why the live revision is built anew although it is the one that is asked for.
-fn built_anew(sight: Sight<'_>, query: &Query) -> Option<Trouble> {
-    let (live, row) = sight.live()?;
-    let asked_for = *live == query.revision(sight.view.replay_count);
-    // Suspended, it stays so: it is looked at again before its workers start.
-    let resumed = !sight.desired.suspended;
-    (asked_for && resumed).then(|| paused_too_long(row, sight.kafka()?, sight.now)).flatten()
-}
-
-/// Whether the resource asks for a replay that neither the catalog nor the status knows.
-fn replay_is_new(desired: &Desired, in_catalog: &[&str]) -> bool {
-    desired.replay.as_deref().is_some_and(|id| {
-        !in_catalog.contains(&id) && !desired.remembered_replays.iter().any(|remembered| remembered == id)
-    })
 }
 
 /// A relation that Millrace did not make is never touched.

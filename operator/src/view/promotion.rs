@@ -2,10 +2,11 @@
 
 use super::{
     action::Action,
+    goal::Goal,
     moment::Moment,
     name::Revision,
     observed::{RevisionRow, TargetState, ViewRow},
-    plan::{Goal, Plan, Rollout, Sight, target_exists},
+    plan::{Plan, Rollout, Sight, target_exists},
     position::{Behind, behind_ends, behind_live, comparable},
     shown::{Shown, appended_columns, first_sql, lost_columns, plain_sql, switch_sql},
     trouble::Trouble,

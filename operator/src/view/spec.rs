@@ -6,6 +6,7 @@ use super::{
     },
     moment::Moment,
     name::{Target, ViewName},
+    replay,
     tenancy::Tenancy,
     trouble::Trouble,
 };
@@ -49,13 +50,15 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
     let allowed =
         settings.tenancy.allows(&name.namespace, &target.schema, sources.iter().map(|source| source.topic.as_str()));
     let status = resource.status.clone().unwrap_or_default();
-    let (errors, timeout, retain_previous) = (
+    let (errors, replays, timeout, retain_previous) = (
         parse_errors(errors),
+        replay::parse(resource.annotations().get(replay::REPLAY), replay.as_ref(), sources),
         rollout.timeout().map_err(|error| error.to_string()),
         rollout.retain_previous().map_err(|error| error.to_string()),
     );
     // The API server refuses such texts; a resource that came in otherwise is held and says so.
-    let malformed = errors.as_ref().err().or(timeout.as_ref().err()).or(retain_previous.as_ref().err()).cloned();
+    let malformed = errors.as_ref().err().or(replays.as_ref().err());
+    let malformed = malformed.or(timeout.as_ref().err()).or(retain_previous.as_ref().err()).cloned();
     Desired {
         identity: Identity {
             uid: resource.uid().unwrap_or_default(),
@@ -83,7 +86,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
         readers: target.readers.clone(),
         errors: errors.unwrap_or(Errors { policy: "DeadLetter", stop_above: None }),
         workers: parse_workers(workers),
-        replay: replay.as_ref().map(|replay| replay.id.clone()),
+        replays: replays.unwrap_or_default(),
         remembered_replays: status.replays.iter().map(|replay| replay.id.clone()).collect(),
         timeout: timeout.unwrap_or(Duration::from_secs(24 * 3600)),
         retain_previous: retain_previous.unwrap_or(Duration::from_secs(3600)),

@@ -2,6 +2,7 @@
 
 mod building;
 mod deletion;
+mod replays;
 mod rollouts;
 mod scene;
 mod statuses;

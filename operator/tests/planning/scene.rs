@@ -13,6 +13,7 @@ use millrace_operator::view::{
         Progress, RevisionRow, TargetState, Topic, ViewRow, WorkerSecret,
     },
     plan::plan,
+    replay::new_replay,
     shown::{Shown, columns},
     spec::{Settings, parse},
     status::{Outcome, status},
@@ -93,6 +94,7 @@ pub fn prepared() -> Scene {
     let topic = Topic {
         id: "topic-1".into(),
         partitions: BTreeMap::from([(0, offsets), (1, offsets)]),
+        since: BTreeMap::new(),
         config: BTreeMap::from([("min.insync.replicas".to_owned(), "2".to_owned())]),
         keeps_tombstones: None,
     };
@@ -170,7 +172,8 @@ impl Scene {
             panic!("a revision is begun with Kafka and Postgres there");
         };
         let view = catalog.view.as_mut().expect("the view is prepared");
-        let accepted = desired.replay.filter(|id| !view.replays.iter().any(|replay| replay.id == *id));
+        let acted: Vec<&str> = view.replays.iter().map(|replay| replay.id.as_str()).collect();
+        let accepted = new_replay(&desired, &acted).map(|replay| replay.id.clone());
         view.replay_count += u32::from(accepted.is_some() && !view.revisions.is_empty());
         let revision = query.revision(view.replay_count);
         view.replays.extend(accepted.map(|id| AcceptedReplay {

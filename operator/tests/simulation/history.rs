@@ -12,13 +12,17 @@ use millrace_operator::{
         desired::{Deletion, DeletionPolicy, Desired},
         moment::Moment,
         plan::{Plan, plan},
+        replay::{Replay, ReplayFrom},
         shown::Shown,
         spec::blocked_since,
         status::{Outcome, status},
     },
     world::{Performed, Report, World},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 const STEPS: usize = 120;
 /// Rounds within which a world without faults becomes steady.
@@ -46,10 +50,12 @@ pub struct Tally {
     losses: u64,
     problems: u64,
     pauses: u64,
+    refusals: u64,
+    midway: u64,
 }
 
 impl Tally {
-    pub fn counts(&self) -> [(&'static str, u64); 9] {
+    pub fn counts(&self) -> [(&'static str, u64); 11] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
@@ -60,6 +66,8 @@ impl Tally {
             ("a look at records that are gone", self.losses),
             ("a look at workers that cannot go on", self.problems),
             ("a look at a table that was not read for long", self.pauses),
+            ("a look at a replay that is refused", self.refusals),
+            ("a revision that leaves records out as it was told to", self.midway),
         ]
     }
 }
@@ -86,6 +94,8 @@ impl<'a> History<'a> {
         tally.losses += promises.losses;
         tally.problems += promises.problems;
         tally.pauses += promises.pauses;
+        tally.refusals += promises.refusals;
+        tally.midway += promises.midway;
     }
 
     /// One round of the operator, as the controller does it.
@@ -183,11 +193,13 @@ impl<'a> History<'a> {
         }
         let what = if self.desired.deletion.is_none() { world.faults.below(60) } else { usize::MAX };
         let word = world.faults.word() as usize;
+        let now = world.now;
         drop(state);
         match what {
             0..=3 => {
                 self.replays += 1;
-                self.desired.replay = Some(format!("replay-{}", self.replays));
+                self.desired.replays =
+                    vec![Replay { id: format!("replay-{}", self.replays), ..some_replay(word, now) }];
             }
             4..=6 => self.ask(self.specs.valid[word % self.specs.valid.len()].clone()),
             7 => self.ask(self.specs.invalid.clone()),
@@ -200,7 +212,7 @@ impl<'a> History<'a> {
                 self.desired.deletion = Some(Deletion { blocked_since: None });
             }
             12 => self.desired.readers = vec![["dashboards", "reports", "nobody"][word % 3].into()],
-            13 => self.desired.replay = None,
+            13 => self.desired.replays.clear(),
             _ => {}
         }
     }
@@ -213,7 +225,7 @@ impl<'a> History<'a> {
             generation: before.generation + 1,
             suspended: before.suspended,
             paused: before.paused,
-            replay: before.replay,
+            replays: before.replays,
             deletion: before.deletion,
             deletion_policy: before.deletion_policy,
             ..spec
@@ -238,7 +250,8 @@ impl<'a> History<'a> {
         self.ask(self.specs.valid[2].clone());
         (self.desired.suspended, self.desired.paused) = (false, false);
         self.desired.readers = vec!["dashboards".into()];
-        self.desired.replay = Some("the last".into());
+        let (id, from) = ("the last".into(), ReplayFrom::Earliest);
+        self.desired.replays = vec![Replay { id, from, accept_truncation: true, discard_history: false }];
         for pass in ["once", "after what is kept for a while is gone"] {
             let mut last = Plan::idle();
             let mut quiet = 0;
@@ -283,4 +296,19 @@ impl<'a> History<'a> {
         world.cluster.settle(&mut world.faults);
         world.work(&self.desired);
     }
+}
+
+/// A replay from anywhere, that may or may not leave records out.
+fn some_replay(word: usize, now: Moment) -> Replay {
+    let offset = (word / 64 % 200) as i64;
+    let from = match word % 8 {
+        0 => ReplayFrom::Latest,
+        1 => ReplayFrom::Time(Moment(now.0 - offset * 1000)),
+        2 => ReplayFrom::Ago(Duration::from_secs(offset.unsigned_abs())),
+        3 => ReplayFrom::Offsets(BTreeMap::from([(TOPIC.to_owned(), (0..6).map(|number| (number, offset)).collect())])),
+        4 => ReplayFrom::Offsets(BTreeMap::from([(TOPIC.to_owned(), BTreeMap::from([(0, offset), (1, 0)]))])),
+        _ => ReplayFrom::Earliest,
+    };
+    let told = |bit: usize| word / 8 % (2 * bit) >= bit;
+    Replay { id: String::new(), from, accept_truncation: told(1), discard_history: told(2) }
 }

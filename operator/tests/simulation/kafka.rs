@@ -5,6 +5,7 @@ use millrace_crds::Reason;
 use millrace_operator::view::{
     action::Action,
     known::Known,
+    moment::Moment,
     observed::{Kafka, KafkaAddress, Offsets, Topic},
     trouble::Trouble,
 };
@@ -35,14 +36,31 @@ impl SimulatedKafka {
         }
     }
 
-    pub fn observe(&self, topic: &str, hidden: bool, topic_hidden: bool) -> Known<Kafka> {
+    /// `time` is that of a new replay: here each record is as many seconds younger than `now` as it is from the end.
+    pub fn observe(
+        &self,
+        topic: &str,
+        hidden: bool,
+        topic_hidden: bool,
+        time: Option<Moment>,
+        now: Moment,
+    ) -> Known<Kafka> {
         let unreachable = || Trouble::sources(Reason::KafkaUnreachable, "no broker answers");
         if hidden {
             return Known::Unknown(unreachable());
         }
         let known = match self.topics.get(topic) {
             _ if topic_hidden => Known::Unknown(unreachable()),
-            Some(found) => Known::Present(found.clone()),
+            Some(found) => {
+                let mut found = found.clone();
+                let since = |offsets: &Offsets| {
+                    let ago = now.since(time?).as_secs() as i64;
+                    Some((offsets.end - ago).max(offsets.earliest))
+                };
+                let partitions = found.partitions.iter();
+                found.since = partitions.filter_map(|(number, offsets)| Some((*number, since(offsets)?))).collect();
+                Known::Present(found)
+            }
             None => Known::Absent,
         };
         Known::Present(Kafka {
@@ -84,7 +102,13 @@ impl SimulatedKafka {
         let partitions = (0..partitions).map(|number| (number, Offsets { earliest: 0, end: 0 })).collect();
         self.topics.insert(
             topic.to_owned(),
-            Topic { id: format!("topic-{}", self.ids), partitions, config, keeps_tombstones: Some(TOMBSTONES) },
+            Topic {
+                id: format!("topic-{}", self.ids),
+                partitions,
+                since: BTreeMap::new(),
+                config,
+                keeps_tombstones: Some(TOMBSTONES),
+            },
         );
     }
 
@@ -105,7 +129,7 @@ impl SimulatedKafka {
     /// Retention removes the records of a partition before `earliest`, if it has as many.
     pub fn retain(&mut self, topic: &str, partition: i32, earliest: i64) {
         let partition = self.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(&partition));
-        if let Some(offsets) = partition.filter(|offsets| earliest <= offsets.end) {
+        if let Some(offsets) = partition.filter(|offsets| offsets.earliest <= earliest && earliest <= offsets.end) {
             offsets.earliest = earliest;
         }
     }

@@ -160,6 +160,7 @@ impl SimulatedPostgres {
                 view.revisions.insert(new.revision.clone(), row_of(new, now));
                 view.replay_count = new.replay_count.1;
                 if let Some(id) = &new.replay {
+                    assert!(!view.replays.iter().any(|replay| replay.id == *id), "the replay {id} acts twice");
                     view.replays.push(AcceptedReplay {
                         id: id.clone(),
                         revision: new.revision.clone(),

@@ -4,7 +4,13 @@ use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
 use millrace_crds::Reason;
 use millrace_operator::view::{
-    action::Action, desired::Identity, known::Known, moment::Moment, name::Revision, observed::Observed, plan::Plan,
+    action::{Action, NewRevision},
+    desired::{Desired, Identity},
+    known::Known,
+    moment::Moment,
+    name::Revision,
+    observed::Observed,
+    plan::Plan,
     shown::Shown,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -29,6 +35,9 @@ pub struct Promises {
     pub problems: u64,
     /// Looks at a Table that may have missed tombstones.
     pub pauses: u64,
+    /// Looks at replays that would leave records out unasked, and partitions in which one does so as it was told.
+    pub refusals: u64,
+    pub midway: u64,
 }
 
 impl Promises {
@@ -48,6 +57,8 @@ impl Promises {
             losses: 0,
             problems: 0,
             pauses: 0,
+            refusals: 0,
+            midway: 0,
         }
     }
 
@@ -58,8 +69,11 @@ impl Promises {
     }
 
     /// After an action.
-    pub fn check(&mut self, action: &Action, postgres: &SimulatedPostgres, kafka: &SimulatedKafka) {
+    pub fn check(&mut self, desired: &Desired, action: &Action, postgres: &SimulatedPostgres, kafka: &SimulatedKafka) {
         let seed = self.seed;
+        if let Action::CreateRevision(new) = action {
+            self.check_history(desired, new, postgres, kafka);
+        }
         match action {
             Action::CutOver { .. } => self.cut_overs += 1,
             Action::FenceLive { .. } => self.fences += 1,
@@ -121,6 +135,37 @@ impl Promises {
         self.see(postgres);
     }
 
+    /// A new revision leaves nothing out that the live one has, unless a person has said so.
+    fn check_history(
+        &mut self,
+        desired: &Desired,
+        new: &NewRevision,
+        postgres: &SimulatedPostgres,
+        kafka: &SimulatedKafka,
+    ) {
+        let Some((live, row)) = postgres.view.as_ref().and_then(|view| view.live_row()) else { return };
+        let lost = row.progress.iter().any(|task| {
+            let topic = kafka.topics.get(&task.topic).filter(|topic| topic.id == task.topic_id);
+            topic.is_none_or(|topic| topic.partitions[&task.partition].earliest > task.next_offset)
+        });
+        let told = desired.replays.iter().find(|replay| Some(&replay.id) == new.replay.as_ref());
+        for start in new.starts.iter().filter(|_| !lost) {
+            let Some(task) = row.task(&start.topic, start.partition) else { continue };
+            if start.offset > task.start_offset {
+                assert!(
+                    told.is_some_and(|replay| replay.accept_truncation || replay.discard_history),
+                    "seed {}: {} begins partition {} at {}, {live} began at {}, and nobody was asked",
+                    self.seed,
+                    new.revision,
+                    start.partition,
+                    start.offset,
+                    task.start_offset
+                );
+                self.midway += 1;
+            }
+        }
+    }
+
     /// Readers look: no partition of what is live is behind what they have seen before.
     pub fn see(&mut self, postgres: &SimulatedPostgres) {
         let Some((live, row)) = postgres.view.as_ref().and_then(|view| view.live_row()) else { return };
@@ -163,6 +208,7 @@ impl Promises {
         self.losses += found(Reason::DataLost);
         self.problems += found(Reason::TooManyErrors);
         self.pauses += found(Reason::TombstonesMayBeLost);
+        self.refusals += found(Reason::ReplayDiscardsHistory) + found(Reason::RetentionCutsReplay);
         for action in &plan.actions {
             let (kafka, postgres, cluster) = needs(action);
             for (needed, known, what) in [

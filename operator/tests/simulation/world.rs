@@ -17,6 +17,7 @@ use millrace_operator::{
         known::Known,
         moment::Moment,
         observed::{Observed, Offsets},
+        replay::asked_time,
         trouble::Trouble,
     },
     world::{Performed, Report, World},
@@ -61,10 +62,10 @@ impl SimulatedWorld {
 impl World for SimulatedWorld {
     async fn observe(&self, desired: &Desired) -> Observed {
         let mut state = self.state();
-        let State { faults, kafka, postgres, cluster, postgres_is_gone, .. } = &mut *state;
+        let State { faults, kafka, postgres, cluster, postgres_is_gone, now, .. } = &mut *state;
         Observed {
             kafka_address: Known::Present(SimulatedKafka::address()),
-            kafka: kafka.observe(TOPIC, faults.strikes(), faults.strikes()),
+            kafka: kafka.observe(TOPIC, faults.strikes(), faults.strikes(), asked_time(desired, *now), *now),
             catalog: postgres.observe(desired, faults.strikes() || *postgres_is_gone),
             children: cluster.observe(faults.strikes(), faults.strikes()),
         }
@@ -87,7 +88,7 @@ impl World for SimulatedWorld {
         }
         let done = state.perform(desired, action);
         let State { promises, postgres, kafka, .. } = &mut *state;
-        promises.check(action, postgres, kafka);
+        promises.check(desired, action, postgres, kafka);
         if fate == Fate::LostAnswer {
             return lost();
         }
@@ -173,13 +174,16 @@ impl State {
         self.promises.see(&self.postgres);
     }
 
-    /// Retention passes every revision in one partition: nobody has read what it removes.
+    /// Retention removes a part of one partition: what every revision has read, or more than that.
     pub fn retain(&mut self) {
         let Some(view) = &self.postgres.view else { return };
         let partition = self.faults.below(2) as i32;
-        let tasks = view.revisions.values().filter_map(|row| row.task(TOPIC, partition));
-        if let Some(read) = tasks.map(|task| task.next_offset).max() {
-            self.kafka.retain(TOPIC, partition, read + 1 + self.faults.offset(10));
+        let tasks: Vec<_> = view.revisions.values().filter_map(|row| row.task(TOPIC, partition)).collect();
+        let passes = self.faults.chance(50);
+        let most = tasks.iter().map(|task| task.next_offset).max().map(|read| read + 1 + self.faults.offset(10));
+        let least = tasks.iter().map(|task| task.next_offset).min();
+        if let Some(earliest) = if passes { most } else { least } {
+            self.kafka.retain(TOPIC, partition, earliest);
         }
     }
 

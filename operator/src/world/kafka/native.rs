@@ -28,6 +28,17 @@ pub type Description = Result<(String, Vec<i32>), Refused>;
 /// Offsets by topic and partition, or why one could not be had.
 pub type PartitionOffsets = BTreeMap<(String, i32), Result<i64, Refused>>;
 
+/// Which offset of a partition is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum OffsetOf {
+    /// The first one.
+    Earliest,
+    /// The last stable one.
+    Latest,
+    /// That of the first record from this time on, in milliseconds since 1970.
+    Time(i64),
+}
+
 struct Queue(*mut sys::rd_kafka_queue_t);
 
 impl Drop for Queue {
@@ -163,11 +174,11 @@ impl Client {
         Ok(described)
     }
 
-    /// The first offset (`earliest`), or the last stable one, of each partition.
+    /// An offset of each partition; that of a time is −1 when no record is as young.
     pub fn list_offsets(
         self,
         partitions: &[(String, i32)],
-        earliest: bool,
+        at: OffsetOf,
         timeout: Duration,
     ) -> Result<PartitionOffsets, Refused> {
         if partitions.is_empty() {
@@ -175,17 +186,17 @@ impl Client {
         }
         let names: Vec<CString> = partitions.iter().map(|(name, _)| c_text(name)).collect::<Result<_, _>>()?;
         let event = self.ask(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout, |options, queue| {
-            let spec = if earliest {
-                sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST
-            } else {
-                sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST
+            let spec = match at {
+                OffsetOf::Earliest => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST as i64,
+                OffsetOf::Latest => sys::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i64,
+                OffsetOf::Time(milliseconds) => milliseconds,
             };
             // SAFETY: the list is made and destroyed here; librdkafka copies names and list.
             unsafe {
                 let list = sys::rd_kafka_topic_partition_list_new(c_int::try_from(partitions.len()).unwrap_or(0));
                 for (name, (_, partition)) in names.iter().zip(partitions) {
                     let entry = sys::rd_kafka_topic_partition_list_add(list, name.as_ptr(), *partition);
-                    (*entry).offset = spec as i64;
+                    (*entry).offset = spec;
                 }
                 let error = sys::rd_kafka_AdminOptions_set_isolation_level(
                     options,

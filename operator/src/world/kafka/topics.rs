@@ -2,13 +2,15 @@
 
 use super::{
     super::Performed,
-    native::{Client, PartitionOffsets, Refused},
+    native::{Client, OffsetOf, PartitionOffsets, Refused},
 };
 use crate::view::{
     action::Action,
     desired::Desired,
     known::Known,
+    moment::Moment,
     observed::{Kafka, Offsets, Topic},
+    replay::asked_time,
     trouble::Trouble,
 };
 use millrace_contract::{connection::KafkaConnection, ident::hex_digest, source::SourceKind};
@@ -24,7 +26,7 @@ use rdkafka::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -95,7 +97,8 @@ impl Admin {
         names.sort();
         names.dedup();
         let admin = self.clone();
-        let looked = tokio::task::spawn_blocking(move || admin.look(&names)).await;
+        let time = asked_time(desired, now());
+        let looked = tokio::task::spawn_blocking(move || admin.look(&names, time)).await;
         let mut kafka = match looked {
             Ok(Ok(kafka)) => kafka,
             Ok(Err(trouble)) => return Known::Unknown(trouble),
@@ -124,7 +127,8 @@ impl Admin {
         Known::Present(kafka)
     }
 
-    fn look(&self, names: &[String]) -> Result<Kafka, Trouble> {
+    /// `time` is that of a new replay.
+    fn look(&self, names: &[String], time: Option<Moment>) -> Result<Kafka, Trouble> {
         let native = self.native();
         let explain = |refused: Refused| self.trouble("described", refused);
         let cluster_id = self.client.inner().fetch_cluster_id(PATIENCE).ok_or_else(|| {
@@ -143,6 +147,7 @@ impl Admin {
                     Known::Present(Topic {
                         id,
                         partitions: BTreeMap::new(),
+                        since: BTreeMap::new(),
                         config: BTreeMap::new(),
                         keeps_tombstones: None,
                     })
@@ -152,8 +157,12 @@ impl Admin {
             };
             by_topic.insert(name, known);
         }
-        let earliest = native.list_offsets(&partitions, true, PATIENCE).map_err(explain)?;
-        let ends = native.list_offsets(&partitions, false, PATIENCE).map_err(explain)?;
+        let earliest = native.list_offsets(&partitions, OffsetOf::Earliest, PATIENCE).map_err(explain)?;
+        let since = match time {
+            Some(Moment(time)) => native.list_offsets(&partitions, OffsetOf::Time(time), PATIENCE).map_err(explain)?,
+            None => PartitionOffsets::new(),
+        };
+        let ends = native.list_offsets(&partitions, OffsetOf::Latest, PATIENCE).map_err(explain)?;
         for (name, number) in partitions {
             let at = (name, number);
             let answer = |offsets: &PartitionOffsets| match offsets.get(&at) {
@@ -167,6 +176,10 @@ impl Admin {
             match (both, by_topic.get_mut(&at.0)) {
                 (Ok(offsets), Some(Known::Present(topic))) => {
                     topic.partitions.insert(number, offsets);
+                    if let Some(Ok(first)) = since.get(&at) {
+                        // No record is as young: it begins after the newest one.
+                        topic.since.insert(number, if *first < 0 { offsets.end } else { *first });
+                    }
                 }
                 // A partition whose leader does not answer makes the topic's end unknown.
                 (Err(refused), Some(known @ Known::Present(_))) => {
@@ -327,6 +340,11 @@ impl Admin {
             }
         }
     }
+}
+
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Which of two complaints says more: a refused login, then a refused certificate; that all brokers are down is the least.
