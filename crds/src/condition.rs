@@ -101,6 +101,14 @@ named! {
         BreakingChange,
         /// The revision became live.
         Promoted,
+        /// The revision has caught up and goes live when a person says so.
+        AwaitingPromotion,
+        /// `spec.rollout.paused` is true: nothing is built or swapped, the live revision is kept up to date.
+        RolloutPaused,
+        /// A person has ended the rollout; the live one stays.
+        RolloutAborted,
+        /// A person has gone back from the revision that the spec asks for.
+        RolledBack,
         /// The revision was not ready in time; the live one stays.
         RolloutTimedOut,
         /// Another spec came before the revision was live.

@@ -20,7 +20,8 @@ mod validation;
 
 pub use condition::{ConditionType, Reason};
 pub use materialized_view::{
-    Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, Rollout, SecretReference,
+    Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, OnBreakingChange,
+    Promotion, Rollout, SecretReference,
 };
 pub use replay::{Earliest, Latest, Replay, ReplayFrom};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};

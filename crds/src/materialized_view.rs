@@ -176,11 +176,39 @@ pub struct Rollout {
     /// How long the revision before the live one is kept.
     #[schemars(length(max = 18), extend("x-kubernetes-validations" = duration_rules("rollout.retainPrevious", false, "1h, or 0s to keep nothing")))]
     pub retain_previous: String,
+    /// Automatic: a revision goes live once it has caught up. Manual: it waits for the annotation millrace.dev/promote with its name. A view's first revision waits for nobody.
+    pub promotion: Promotion,
+    /// What happens when a new query lacks columns that readers see. Refuse: nothing is built. AwaitApproval: it is built and waits for the annotation millrace.dev/promote with its name; the columns stay and are null from then on.
+    pub on_breaking_change: OnBreakingChange,
+    /// Stops whatever rollout there is, and lets none begin. The live revision is kept up to date.
+    pub paused: bool,
+}
+
+/// When a revision that has caught up goes live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Promotion {
+    #[default]
+    Automatic,
+    Manual,
+}
+
+/// What happens when a new query lacks columns that readers see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnBreakingChange {
+    #[default]
+    Refuse,
+    AwaitApproval,
 }
 
 impl Default for Rollout {
     fn default() -> Self {
-        Rollout { timeout: "24h".to_string(), retain_previous: "1h".to_string() }
+        Rollout {
+            timeout: "24h".to_string(),
+            retain_previous: "1h".to_string(),
+            promotion: Promotion::Automatic,
+            on_breaking_change: OnBreakingChange::Refuse,
+            paused: false,
+        }
     }
 }
 

@@ -90,6 +90,7 @@ pub struct RolloutStatus {
 pub enum RolloutPhase {
     Building,
     CatchingUp,
+    AwaitingPromotion,
     CuttingOver,
     Retiring,
     Steady,

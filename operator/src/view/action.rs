@@ -2,6 +2,7 @@
 
 use super::{
     name::{Revision, Target},
+    request::{Deed, Request},
     trouble::Trouble,
 };
 use std::{collections::BTreeMap, fmt};
@@ -34,7 +35,7 @@ pub enum Action {
     /// Makes the Secret of the workers, and gives their role the Secret's password.
     ApplyLogin(Login),
     CreateRevision(Box<NewRevision>),
-    /// A retired revision is built on.
+    /// A revision that was live before is built on.
     ReopenRevision {
         revision: Revision,
     },
@@ -97,6 +98,20 @@ pub enum Action {
     RevokeReaders {
         target: Target,
         readers: Vec<String>,
+    },
+    /// Does once what a person asked for, and remembers that it was done.
+    Obey {
+        request: Request,
+        deed: Deed,
+    },
+    /// Remembers that the revision has caught up.
+    NoteCaughtUp {
+        revision: Revision,
+    },
+    /// Remembers that the rollout of the revision stands still, or goes on from now.
+    SetPaused {
+        revision: Revision,
+        paused: bool,
     },
     Abandon {
         revision: Revision,
@@ -219,6 +234,17 @@ impl Action {
                 ("LiveFenced", format!("revision {live} stands still until {next} passes it"))
             }
             Action::UnfenceLive { live } => ("LiveUnfenced", format!("revision {live} is kept up to date again")),
+            Action::Obey { request, deed: deed @ Deed::Nothing(_) } => {
+                let message = format!("{request} came to {deed}");
+                return Some(Event { warning: true, reason: "NothingToDo", message });
+            }
+            Action::Obey { request, deed } => ("Obeyed", format!("{request} came to: {deed}")),
+            Action::SetPaused { revision, paused: true } => {
+                ("RolloutPaused", format!("the rollout of revision {revision} stands still"))
+            }
+            Action::SetPaused { revision, paused: false } => {
+                ("RolloutResumed", format!("the rollout of revision {revision} goes on"))
+            }
             Action::Abandon { revision, trouble } => {
                 return Some(Event {
                     warning: trouble.reason != millrace_crds::Reason::Superseded,
@@ -236,6 +262,7 @@ impl Action {
             | Action::ApplyLogin(_)
             | Action::SetErrors { .. }
             | Action::CreateIndex { .. }
+            | Action::NoteCaughtUp { .. }
             | Action::DeleteDeployment { .. }
             | Action::Show { .. }
             | Action::GrantReaders { .. }
@@ -303,6 +330,10 @@ impl fmt::Display for Action {
             Action::UnfenceLive { live } => write!(f, "unfence {live}"),
             Action::GrantReaders { target, readers } => write!(f, "grant {target} to {}", readers.join(", ")),
             Action::RevokeReaders { target, readers } => write!(f, "revoke {target} from {}", readers.join(", ")),
+            Action::Obey { request, deed } => write!(f, "obey {request}: {deed}"),
+            Action::NoteCaughtUp { revision } => write!(f, "note that {revision} has caught up"),
+            Action::SetPaused { revision, paused: true } => write!(f, "pause {revision}"),
+            Action::SetPaused { revision, paused: false } => write!(f, "resume {revision}"),
             Action::Abandon { revision, trouble } => write!(f, "abandon {revision}: {}", trouble.reason),
             Action::DropRevision { revision } => write!(f, "drop revision {revision}"),
             Action::ReleaseView => write!(f, "release view"),

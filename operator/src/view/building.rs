@@ -2,6 +2,7 @@
 
 use super::{
     action::{Action, NewRevision},
+    approval::{awaited, lost, refused},
     desired::Desired,
     goal::Goal,
     known::Known,
@@ -9,9 +10,8 @@ use super::{
     observed::RevisionRow,
     plan::{self, Rollout, Sight},
     position::behind_ends,
-    shown::lost_columns,
     start::{NotYet, starts},
-    tombstones::{built_too_long, paused_too_long},
+    tombstones::{build_paused_too_long, built_too_long, paused_too_long},
     topics::{check_identity, worker_problem},
     trouble::Trouble,
 };
@@ -24,8 +24,10 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     let Sight { desired, view, .. } = sight;
     let there = view.revisions.contains_key(&goal.revision);
     let made = (!there && !desired.suspended).then(|| new_revision(sight, goal));
+    let is_live = view.live.as_ref() == Some(&goal.revision);
+    let paused = desired.rollout.paused && !is_live;
     // What cannot be asked may yet speak against the new one: then the other goes on.
-    if !matches!(made, Some(Err(NotYet::Waiting(_)))) {
+    if !paused && !matches!(made, Some(Err(NotYet::Waiting(_)))) {
         plan.actions.extend(superseded(sight, &goal.revision).map(|name| Action::Abandon {
             revision: name.clone(),
             trouble: Trouble::rollout(
@@ -34,17 +36,26 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
             ),
         }));
     }
-    if view.live.as_ref() == Some(&goal.revision) {
+    if is_live {
         plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Steady });
+        plan.troubles.extend(gone_back(sight, goal));
         return;
     }
     plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Building });
     if desired.suspended {
         return;
     }
+    if paused {
+        return pause(plan, sight, goal);
+    }
     if let Some(row) = view.revisions.get(&goal.revision) {
         match row.state {
-            RevisionState::Open => abandon_when_hopeless(plan, sight, goal, row),
+            RevisionState::Open => {
+                if row.paused {
+                    plan.actions.push(Action::SetPaused { revision: goal.revision.clone(), paused: false });
+                }
+                abandon_when_hopeless(plan, sight, goal, row);
+            }
             RevisionState::Retired | RevisionState::Fenced => reopen(plan, sight, goal, row),
             RevisionState::Abandoned => plan.troubles.push(why_abandoned(goal, row)),
         }
@@ -70,10 +81,33 @@ fn superseded<'a>(sight: Sight<'a>, goal: &'a Revision) -> impl Iterator<Item = 
     open.filter(move |name| *name != goal && Some(*name) != live)
 }
 
+/// A rollout that a person has stopped stands where it is; time that passes meanwhile makes it no later.
+fn pause(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
+    plan.wait("a person: rollout.paused is true; write false to let the rollout go on", Duration::from_secs(30));
+    let row = sight.view.revisions.get(&goal.revision);
+    if row.is_some_and(|row| row.state == RevisionState::Open && !row.paused) {
+        plan.actions.push(Action::SetPaused { revision: goal.revision.clone(), paused: true });
+    }
+}
+
+/// That what is live is not what the resource asks for, because a person went back from that.
+fn gone_back(sight: Sight<'_>, goal: &Goal<'_>) -> Option<Trouble> {
+    let (from, to) = sight.view.rolled_back.as_ref().filter(|_| goal.rolled_back)?;
+    Some(Trouble::rollout(
+        Reason::RolledBack,
+        format!(
+            "revision {to} is live because a person went back from {from}, which the resource asks for; write another query, \
+             ask for a replay (spec.replay with a new id), or let {from} go live again with the annotation \
+             millrace.dev/retry and a name of your choice"
+        ),
+    ))
+}
+
 fn abandon_when_hopeless(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     // What keeps a first revision from going on is said and may be mended: there is no live one to protect from it.
     let hopeless = late(sight, goal, row)
         .or_else(|| built_too_long(row, sight.kafka()?, sight.now))
+        .or_else(|| build_paused_too_long(row, sight.kafka()?, sight.now))
         .or_else(|| sight.view.live.as_ref().and_then(|_| check_identity(row, sight.kafka()?).err()))
         .or_else(|| sight.view.live.as_ref().and_then(|_| worker_problem(row).filter(|problem| !problem.heals())));
     if let Some(trouble) = hopeless {
@@ -83,8 +117,13 @@ fn abandon_when_hopeless(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_
 
 /// That the revision is not live within `rollout.timeout`.
 fn late(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble> {
-    let age = sight.now.since(row.created_at);
-    let timeout = sight.desired.timeout;
+    // A revision that waits for a person is not late; from the person's word on its time counts anew.
+    if row.paused || (row.caught_up_at.is_some() && awaited(sight, goal, row).is_some()) {
+        return None;
+    }
+    let begun = row.approved_at.max(row.resumed_at).map_or(row.created_at, |moment| moment.max(row.created_at));
+    let age = sight.now.since(begun);
+    let timeout = sight.desired.rollout.timeout;
     let first = sight.view.live.is_none();
     // A first revision that has read everything is shown now, however long nobody looked.
     let finished = first && sight.kafka().is_none_or(|kafka| behind_ends(row, kafka).within(0));
@@ -93,9 +132,9 @@ fn late(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble>
         Trouble::rollout(
             Reason::RolloutTimedOut,
             format!(
-                "revision {} was not live {} s after it was begun (rollout.timeout is {} s); {stays}; ask for a replay \
-                 (spec.replay with a new id) to try again, with a longer rollout.timeout or more workers if it was on its \
-                 way",
+                "revision {} was not live {} s after it was begun (rollout.timeout is {} s); {stays}; go on with it by the \
+                 annotation millrace.dev/retry with a name of your choice, with a longer rollout.timeout or more workers if \
+                 it was on its way, or ask for a replay (spec.replay with a new id)",
                 goal.revision,
                 age.as_secs(),
                 timeout.as_secs()
@@ -107,9 +146,20 @@ fn late(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble>
 /// Builds on a revision that was live before, unless what it has not read is gone: then it is made anew.
 fn reopen(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     let Some(kafka) = sight.kafka() else { return plan.wait("Kafka", Duration::from_secs(5)) };
-    let whole = check_identity(row, kafka).is_ok() && paused_too_long(row, kafka, sight.now).is_none();
-    if whole && row.plan.is_ok() {
-        plan.actions.push(Action::ReopenRevision { revision: goal.revision.clone() });
+    let lacking = check_identity(row, kafka).err().or_else(|| paused_too_long(row, kafka, sight.now));
+    let lacking = lacking.or_else(|| row.plan.as_ref().err().cloned());
+    let Some(lacking) = lacking else {
+        return plan.actions.push(Action::ReopenRevision { revision: goal.revision.clone() });
+    };
+    if goal.rolled_back {
+        plan.troubles.push(Trouble::rollout(
+            Reason::RolledBack,
+            format!(
+                "revision {} cannot be gone back to: {}; stay with the live one by the annotation millrace.dev/retry with a \
+                 name of your choice",
+                goal.revision, lacking.message
+            ),
+        ));
     } else if sight.view.shown.shows(&goal.revision) || sight.view.old_snapshots {
         plan.wait("readers that still see the revision", Duration::from_secs(1));
     } else {
@@ -125,18 +175,9 @@ fn why_abandoned(goal: &Goal<'_>, row: &RevisionRow) -> Trouble {
 }
 
 fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet> {
-    let Sight { desired, observed, catalog, view, .. } = sight;
-    let lost = lost_columns(&catalog.target_columns, &goal.query.plan);
-    if view.live.is_some() && !lost.is_empty() {
-        return Err(NotYet::Held(Trouble::rollout(
-            Reason::BreakingChange,
-            format!(
-                "readers of {} would lose columns: {}; keep them in the query with their types, or make another \
-                 MaterializedView",
-                desired.target,
-                lost.join(", ")
-            ),
-        )));
+    let Sight { desired, observed, view, .. } = sight;
+    if let Some(refusal) = refused(sight, goal, &lost(sight, &goal.query.plan)) {
+        return Err(NotYet::Held(refusal));
     }
     let unknown =
         |index: &&Vec<String>| index.iter().any(|name| !goal.query.columns.iter().any(|(column, _)| column == name));

@@ -4,9 +4,11 @@ use super::{
     moment::Moment,
     name::{Revision, Target, ViewName},
     replay::Replay,
+    request::Request,
     trouble::Trouble,
 };
 use millrace_contract::{Plan, Source, revision::revision_name};
+use millrace_crds::{OnBreakingChange, Promotion};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// One MaterializedView, understood.
@@ -34,10 +36,21 @@ pub struct Desired {
     pub replays: Vec<Replay>,
     /// Replay ids that the status remembers: they act no more, even when the catalog is gone.
     pub remembered_replays: Vec<String>,
-    pub timeout: Duration,
-    pub retain_previous: Duration,
+    pub rollout: Rollout,
+    /// What a person asks for by annotations; each acts once.
+    pub requests: Vec<Request>,
     pub deletion_policy: DeletionPolicy,
     pub image: Image,
+}
+
+/// How a new revision takes the place of the live one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollout {
+    pub timeout: Duration,
+    pub retain_previous: Duration,
+    pub promotion: Promotion,
+    pub on_breaking_change: OnBreakingChange,
+    pub paused: bool,
 }
 
 /// What the world needs to find a view's things.

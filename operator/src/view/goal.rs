@@ -20,6 +20,8 @@ pub struct Goal<'a> {
     pub replay: Option<&'a Replay>,
     /// The view's count of replays once the goal is made.
     pub replay_count: u32,
+    /// A person went back to it from what the resource asks for.
+    pub rolled_back: bool,
 }
 
 /// The revision that the resource asks for, and why a replay of it is refused, if it is. What is there goes on as if the
@@ -42,9 +44,17 @@ pub fn goal<'a>(sight: Sight<'a>, query: &'a Query) -> (Goal<'a>, Option<Trouble
 fn of<'a>(sight: Sight<'_>, query: &'a Query, replay: Option<&'a Replay>) -> Goal<'a> {
     // The first revision is a new one anyway: a replay asked for with it counts nothing.
     let replayed = replay.is_some() && !sight.view.revisions.is_empty();
+    if replay.is_none()
+        && let Some((from, to)) = &sight.view.rolled_back
+        && *from == query.revision(sight.view.replay_count)
+        && sight.view.revisions.contains_key(to)
+    {
+        let replay_count = sight.view.replay_count;
+        return Goal { query, revision: to.clone(), replay, replay_count, rolled_back: true };
+    }
     let anew = replayed || built_anew(sight, query).is_some();
     let count = sight.view.replay_count + u32::from(anew);
-    Goal { query, revision: query.revision(count), replay, replay_count: count }
+    Goal { query, revision: query.revision(count), replay, replay_count: count, rolled_back: false }
 }
 
 /// Why the live revision is built anew although it is the one that is asked for.

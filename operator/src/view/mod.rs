@@ -1,6 +1,7 @@
 //! Decisions about views: pure functions from what was asked and seen to what to do and say. No client, no clock.
 
 pub mod action;
+pub mod approval;
 pub mod building;
 pub mod deletion;
 pub mod desired;
@@ -15,6 +16,7 @@ pub mod position;
 pub mod promotion;
 mod quantity;
 pub mod replay;
+pub mod request;
 pub mod retiring;
 pub mod rhythm;
 pub mod shown;

@@ -7,6 +7,7 @@ use super::{
     known::Known,
     moment::Moment,
     name::{Revision, Target},
+    request::Request,
     shown::Shown,
     trouble::Trouble,
 };
@@ -142,6 +143,10 @@ pub struct ViewRow {
     /// Workers hold leases or renew their rows now.
     pub workers_alive: bool,
     pub replays: Vec<AcceptedReplay>,
+    /// The requests that have acted.
+    pub requests: BTreeSet<Request>,
+    /// The revision that a person went back from, and the one that is to be live while the resource asks for that.
+    pub rolled_back: Option<(Revision, Revision)>,
     pub revisions: BTreeMap<Revision, RevisionRow>,
 }
 
@@ -172,6 +177,14 @@ pub struct RevisionRow {
     pub live_at: Option<Moment>,
     /// When it was fenced, retired or abandoned; of an open one: when it was unfenced last.
     pub ended_at: Option<Moment>,
+    /// When a person let it go live.
+    pub approved_at: Option<Moment>,
+    /// Its rollout stood still when it was looked at last.
+    pub paused: bool,
+    /// When a person let it go on, after a pause or after it was given up.
+    pub resumed_at: Option<Moment>,
+    /// When it was first seen to have caught up while something else was waited for.
+    pub caught_up_at: Option<Moment>,
     /// Column lists of the indexes of `rows` besides the key.
     pub indexes: BTreeSet<Vec<String>>,
     pub progress: Vec<Progress>,

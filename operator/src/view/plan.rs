@@ -11,6 +11,7 @@ use super::{
     observed::{Catalog, Children, Kafka, Observed, RevisionRow, TargetState, ViewRow},
     promotion,
     replay::new_replay,
+    request::{self, new_request},
     retiring,
     topics::{check_identity, plan_topics, worker_problem},
     trouble::Trouble,
@@ -240,6 +241,7 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
     let Sight { desired, catalog, view, .. } = sight;
     login(plan, sight);
     let query = desired.query.as_ref().ok().filter(|_| desired.allowed.is_ok());
+    let before = plan.actions.len();
     let goal = query.map(|query| {
         let (goal, refused) = goal(sight, query);
         plan.troubles.extend(refused);
@@ -278,12 +280,18 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
         None => {}
     }
     upkeep::plan(plan, sight);
-    let promoted = goal.as_ref().filter(|_| (!held || replay_asked) && !desired.suspended);
+    let goes = (!held || replay_asked) && !desired.suspended && !desired.rollout.paused;
+    let promoted = goal.as_ref().filter(|_| goes);
     if let Some(goal) = promoted {
         promotion::plan(plan, sight, goal);
     }
-    promotion::end_fence(plan, view, promoted.map(|goal| &goal.revision), sight.now);
     retiring::plan(plan, sight, goal.as_ref().map(|goal| &goal.revision).or(view.live.as_ref()));
+    if new_request(desired, view).is_some() {
+        // What was planned without it may not be what is to be done after it.
+        plan.actions.truncate(before);
+        request::plan(plan, sight, query);
+    }
+    promotion::end_fence(plan, view, promoted.map(|goal| &goal.revision), sight.now);
     if !catalog.missing_readers.is_empty() {
         let names = catalog.missing_readers.iter().cloned().collect::<Vec<_>>().join(", ");
         plan.troubles.push(Trouble::sink(

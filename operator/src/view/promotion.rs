@@ -2,13 +2,14 @@
 
 use super::{
     action::Action,
+    approval::{awaited, lost, refused},
     goal::Goal,
     moment::Moment,
     name::Revision,
     observed::{RevisionRow, TargetState, ViewRow},
     plan::{Plan, Rollout, Sight, target_exists},
     position::{Behind, behind_ends, behind_live, comparable},
-    shown::{Shown, appended_columns, first_sql, lost_columns, plain_sql, switch_sql},
+    shown::{Shown, appended_columns, first_sql, plain_sql, switch_sql},
     trouble::Trouble,
 };
 use millrace_contract::revision::RevisionState;
@@ -119,13 +120,16 @@ fn replace(
         return;
     };
     let shown = &sight.catalog.target_columns;
-    let lost = lost_columns(shown, next_plan);
-    if !lost.is_empty() {
-        plan.troubles.push(Trouble::rollout(
-            Reason::BreakingChange,
-            format!("readers of {} would lose columns: {}", sight.desired.target, lost.join(", ")),
-        ));
+    if let Some(refusal) = refused(sight, goal, &lost(sight, next_plan)) {
+        plan.troubles.push(refusal);
         return;
+    }
+    if let Some(sentence) = awaited(sight, goal, next) {
+        phase(plan, &goal.revision, RolloutPhase::AwaitingPromotion);
+        if next.caught_up_at.is_none() {
+            plan.actions.push(Action::NoteCaughtUp { revision: goal.revision.clone() });
+        }
+        return plan.wait(sentence, Duration::from_secs(10));
     }
     let switch = Shown::Switch { live: live_name.clone(), next: goal.revision.clone() };
     if sight.view.shown != switch {

@@ -73,7 +73,8 @@ pub fn parse(
     Ok(replays)
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether `text` can be the name of something that is asked for once.
+pub fn is_id(text: &str) -> bool {
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
     let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);

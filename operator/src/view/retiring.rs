@@ -21,7 +21,7 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: Option<&Revision>) {
         }
         let kept_for = match row.state {
             RevisionState::Open | RevisionState::Fenced => continue,
-            RevisionState::Retired => sight.desired.retain_previous,
+            RevisionState::Retired => sight.desired.rollout.retain_previous,
             RevisionState::Abandoned => Duration::ZERO,
         };
         let kept = row.ended_at.map_or(Duration::ZERO, |ended| sight.now.since(ended));

@@ -57,17 +57,41 @@ pub fn columns(plan: &Plan) -> Vec<Column> {
     plan.result.columns.iter().map(|column| (column.name.clone(), column.ty.name().to_owned())).collect()
 }
 
-/// What readers would lose: columns that are shown now and that `plan` does not have with the same type, each as a phrase.
-pub fn lost_columns(shown: &[Column], plan: &Plan) -> Vec<String> {
-    let next = columns(plan);
-    shown
-        .iter()
-        .filter_map(|(name, ty)| match next.iter().find(|(other, _)| other == name) {
-            None => Some(format!("{name} {ty} is gone")),
-            Some((_, other)) if other != ty => Some(format!("{name} was {ty} and is {other}")),
-            Some(_) => None,
-        })
-        .collect()
+/// What readers would lose, each column as a phrase.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Columns without values from then on. The columns themselves stay: what depends on them goes on.
+    pub gone: Vec<String>,
+    /// Columns of another type, which cannot take the place of the old ones.
+    pub retyped: Vec<String>,
+}
+
+impl Lost {
+    pub fn is_nothing(&self) -> bool {
+        self.gone.is_empty() && self.retyped.is_empty()
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<&str> = self.gone.iter().chain(&self.retyped).map(String::as_str).collect();
+        f.write_str(&all.join(", "))
+    }
+}
+
+/// What readers of `shown` would lose with `next`: a column that `live` does not fill either was lost before.
+pub fn lost_columns(shown: &[Column], live: Option<&Plan>, next: &Plan) -> Lost {
+    let (live, next) = (live.map(columns), columns(next));
+    let mut lost = Lost::default();
+    for (name, ty) in shown {
+        let filled = live.as_ref().is_none_or(|live| live.iter().any(|(other, _)| other == name));
+        match next.iter().find(|(other, _)| other == name) {
+            None if filled => lost.gone.push(format!("{name} {ty} is gone")),
+            Some((_, other)) if other != ty => lost.retyped.push(format!("{name} was {ty} and is {other}")),
+            None | Some(_) => {}
+        }
+    }
+    lost
 }
 
 /// `shown` followed by what only `plan` has: `CREATE OR REPLACE VIEW` can append columns and nothing else.
@@ -86,6 +110,7 @@ fn select(view: &ViewName, revision: &Revision, plan: &Plan, columns: &[Column],
             let sql = match (sql, ty.as_str()) {
                 (Some(sql), "text") => format!("({sql}) COLLATE \"C\""),
                 (Some(sql), _) => sql.to_owned(),
+                (None, "text") => "NULL::text COLLATE \"C\"".to_owned(),
                 (None, ty) => format!("NULL::{ty}"),
             };
             format!("{sql} AS {}", quote(name))

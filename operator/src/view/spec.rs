@@ -2,11 +2,12 @@
 
 use super::{
     desired::{
-        Deletion, DeletionPolicy, Desired, EnsureTopic, Errors, Identity, Image, Query, TopicWish, WorkerCount, Workers,
+        Deletion, DeletionPolicy, Desired, EnsureTopic, Errors, Identity, Image, Query, Rollout, TopicWish,
+        WorkerCount, Workers,
     },
     moment::Moment,
     name::{Target, ViewName},
-    replay,
+    replay, request,
     tenancy::Tenancy,
     trouble::Trouble,
 };
@@ -15,7 +16,7 @@ use millrace_contract::{
     SqlType,
     source::{self as contract, Origin, SourceColumn, SourceKind},
 };
-use millrace_crds::{self as crds, ConditionType, MaterializedView, Reason};
+use millrace_crds::{self as crds, ConditionType, MaterializedView, OnBreakingChange, Promotion, Reason};
 use millrace_sql::{SourceDecl, ViewQuery, compile};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -50,15 +51,13 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
     let allowed =
         settings.tenancy.allows(&name.namespace, &target.schema, sources.iter().map(|source| source.topic.as_str()));
     let status = resource.status.clone().unwrap_or_default();
-    let (errors, replays, timeout, retain_previous) = (
-        parse_errors(errors),
-        replay::parse(resource.annotations().get(replay::REPLAY), replay.as_ref(), sources),
-        rollout.timeout().map_err(|error| error.to_string()),
-        rollout.retain_previous().map_err(|error| error.to_string()),
-    );
+    let annotations = resource.annotations();
+    let (errors, rollout) = (parse_errors(errors), parse_rollout(rollout));
+    let replays = replay::parse(annotations.get(replay::REPLAY), replay.as_ref(), sources);
+    let requests = request::parse(annotations);
     // The API server refuses such texts; a resource that came in otherwise is held and says so.
-    let malformed = errors.as_ref().err().or(replays.as_ref().err());
-    let malformed = malformed.or(timeout.as_ref().err()).or(retain_previous.as_ref().err()).cloned();
+    let malformed = errors.as_ref().err().or(rollout.as_ref().err());
+    let malformed = malformed.or(replays.as_ref().err()).or(requests.as_ref().err()).cloned();
     Desired {
         identity: Identity {
             uid: resource.uid().unwrap_or_default(),
@@ -73,7 +72,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
             .deletion_timestamp
             .as_ref()
             .map(|_| Deletion { blocked_since: blocked_since(&status) }),
-        paused: resource.annotations().get(PAUSE).is_some_and(|value| value == "true"),
+        paused: annotations.get(PAUSE).is_some_and(|value| value == "true"),
         suspended: *suspend,
         query: parse_query(sources, query, time_zone),
         allowed: match malformed {
@@ -88,8 +87,14 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
         workers: parse_workers(workers),
         replays: replays.unwrap_or_default(),
         remembered_replays: status.replays.iter().map(|replay| replay.id.clone()).collect(),
-        timeout: timeout.unwrap_or(Duration::from_secs(24 * 3600)),
-        retain_previous: retain_previous.unwrap_or(Duration::from_secs(3600)),
+        rollout: rollout.unwrap_or(Rollout {
+            timeout: Duration::from_secs(24 * 3600),
+            retain_previous: Duration::from_secs(3600),
+            promotion: Promotion::Automatic,
+            on_breaking_change: OnBreakingChange::Refuse,
+            paused: false,
+        }),
+        requests: requests.unwrap_or_default(),
         deletion_policy: match deletion_policy {
             crds::DeletionPolicy::Retain => DeletionPolicy::Retain,
             crds::DeletionPolicy::Delete => DeletionPolicy::Delete,
@@ -186,6 +191,17 @@ fn topics(sources: &[crds::Source]) -> Vec<TopicWish> {
         }
     }
     wishes
+}
+
+fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
+    let crds::Rollout { timeout: _, retain_previous: _, promotion, on_breaking_change, paused } = rollout;
+    Ok(Rollout {
+        timeout: rollout.timeout().map_err(|error| error.to_string())?,
+        retain_previous: rollout.retain_previous().map_err(|error| error.to_string())?,
+        promotion: *promotion,
+        on_breaking_change: *on_breaking_change,
+        paused: *paused,
+    })
 }
 
 fn parse_errors(errors: &crds::Errors) -> Result<Errors, String> {

@@ -294,6 +294,9 @@ impl Judge<'_> {
             let sentence = "spec.suspend is true: nothing is read, readers are served what there is".to_owned();
             return (kind, if live { "True" } else { "False" }, Reason::Suspended, sentence);
         }
+        if let Some((reason, sentence)) = self.waits_for_a_person().filter(|_| !live) {
+            return (kind, "False", reason, sentence);
+        }
         if !live || self.columns_to_come() {
             return (kind, "False", Reason::RollingOut, "status.rollout says how far it is".to_owned());
         }
@@ -306,6 +309,17 @@ impl Judge<'_> {
             return (kind, "False", Reason::CatchingUp, sentence);
         }
         (kind, "True", Reason::Live, format!("readers of {} see this generation's revision", self.desired.target))
+    }
+
+    /// The rollout goes on when a person says so, and what the person may say.
+    fn waits_for_a_person(&self) -> Option<(Reason, String)> {
+        let rollout = self.plan.rollout.as_ref()?;
+        let reason = match rollout.phase {
+            _ if self.desired.rollout.paused => Reason::RolloutPaused,
+            RolloutPhase::AwaitingPromotion => Reason::AwaitingPromotion,
+            _ => return None,
+        };
+        Some((reason, self.plan.waiting_on.clone().unwrap_or_default()))
     }
 
     fn going_on(&self) -> bool {

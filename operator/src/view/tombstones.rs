@@ -14,20 +14,32 @@ use std::time::Duration;
 /// That `row` stood still, with records left to read, for longer than their tombstones are kept. What was deleted
 /// meanwhile may never be seen to be, and only a build from the start knows.
 pub fn paused_too_long(row: &RevisionRow, kafka: &Kafka, now: Moment) -> Option<Trouble> {
+    let paused = pause(row, kafka, now)?;
+    Some(missed(format!(
+        "{paused}; it is built anew beside the live revision, as a replay (spec.replay with a new id) would do at any time"
+    )))
+}
+
+/// The same of a revision that is built.
+pub fn build_paused_too_long(row: &RevisionRow, kafka: &Kafka, now: Moment) -> Option<Trouble> {
+    let paused = pause(row, kafka, now)?;
+    Some(missed(format!("{paused}; ask for a replay (spec.replay with a new id) to build it from the start")))
+}
+
+fn pause(row: &RevisionRow, kafka: &Kafka, now: Moment) -> Option<String> {
     compacted(row, kafka).find_map(|(task, kept)| {
         let paused = now.since(task.lease_until?);
         let begun = task.next_offset > task.start_offset;
         let left = kafka.topic(&task.topic)?.partitions.get(&task.partition)?.end > task.next_offset;
         (begun && left && paused > kept).then(|| {
-            missed(format!(
+            format!(
                 "topic {} partition {} was not read for {} s and keeps tombstones for {} s (delete.retention.ms): keys \
-                 that were deleted meanwhile may stay in the view; it is built anew beside the live revision, as a replay \
-                 (spec.replay with a new id) would do at any time",
+                 that were deleted meanwhile may stay in the view",
                 task.topic,
                 task.partition,
                 paused.as_secs(),
                 kept.as_secs()
-            ))
+            )
         })
     })
 }

@@ -107,7 +107,7 @@ fn workers(plan: &mut Plan, sight: Sight<'_>, revision: &Revision, row: &Revisio
         return;
     }
     let name = desired.identity.name.deployment(revision);
-    let replicas = replicas(desired, row);
+    let replicas = replicas(desired, row, sight.view.live.as_ref() == Some(revision));
     let mut manifest = deployment(desired, revision, replicas, kafka, &catalog.address, &secret.password_digest);
     let there = children.deployments.get(&name);
     // Nobody has got through to Kafka this way yet: workers that run are not started again to try it.

@@ -18,9 +18,9 @@ const CONNECTIONS: &str = "millrace.dev/connections";
 const APPLIED: &str = "millrace.dev/applied";
 const PORT: i32 = 8080;
 
-/// How many workers `row` should have.
-pub fn replicas(desired: &Desired, row: &RevisionRow) -> i32 {
-    if desired.suspended {
+/// How many workers `row` should have; `live`: readers see it.
+pub fn replicas(desired: &Desired, row: &RevisionRow, live: bool) -> i32 {
+    if desired.suspended || (desired.rollout.paused && !live) {
         return 0;
     }
     match desired.workers.count {

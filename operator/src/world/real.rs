@@ -104,6 +104,9 @@ impl World for RealWorld {
             | Action::UnfenceLive { .. }
             | Action::GrantReaders { .. }
             | Action::RevokeReaders { .. }
+            | Action::Obey { .. }
+            | Action::NoteCaughtUp { .. }
+            | Action::SetPaused { .. }
             | Action::Abandon { .. }
             | Action::DropRevision { .. }
             | Action::ReleaseView

@@ -1,6 +1,7 @@
 //! Plans as text: what a person wrote and what was seen, and what is done, waited for and wrong because of it.
 
 mod building;
+mod decisions;
 mod deletion;
 mod replays;
 mod rollouts;

@@ -143,8 +143,8 @@ fn a_query_that_does_not_compile_stops_nothing() {
 fn a_query_that_takes_columns_from_readers_is_held() {
     steady().ask("spec: {query: 'SELECT id FROM users'}").check(&expect![[r#"
         B Building
-        waits for readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or make another MaterializedView
-        ! BreakingChange: readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or make another MaterializedView
+        waits for readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or write rollout.onBreakingChange: AwaitApproval and let a person decide, or make another MaterializedView
+        ! BreakingChange: readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or write rollout.onBreakingChange: AwaitApproval and let a person decide, or make another MaterializedView
     "#]]);
 }
 

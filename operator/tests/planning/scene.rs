@@ -119,6 +119,8 @@ pub fn prepared() -> Scene {
             readers: BTreeSet::new(),
             workers_alive: false,
             replays: Vec::new(),
+            requests: BTreeSet::new(),
+            rolled_back: None,
             revisions: BTreeMap::new(),
         }),
     });
@@ -156,6 +158,12 @@ impl Scene {
     pub fn ask(mut self, yaml: &str) -> Scene {
         merge(&mut self.manifest, serde_yaml::from_str(yaml).expect("YAML"));
         self
+    }
+
+    /// The person annotates the view with the name of the revision that is asked for.
+    pub fn ask_by_name(self, annotation: &str) -> Scene {
+        let name = self.goal();
+        self.ask(&format!("metadata: {{annotations: {{{annotation}: '{name}'}}}}"))
     }
 
     pub fn with(mut self, change: impl FnOnce(&mut Observed)) -> Scene {
@@ -203,6 +211,10 @@ impl Scene {
             created_at: minute_ago,
             live_at: None,
             ended_at: None,
+            approved_at: None,
+            paused: false,
+            resumed_at: None,
+            caught_up_at: None,
             indexes: BTreeSet::new(),
             progress: kafka.topic(TOPIC).expect("the topic is there").partitions.iter().map(progress).collect(),
         };
@@ -214,9 +226,9 @@ impl Scene {
     /// Every revision has the Deployment that it should have, and its workers run.
     fn workers(mut self) -> Scene {
         let desired = self.desired();
-        let revisions = view(&mut self.observed).revisions.clone();
+        let ViewRow { revisions, live, .. } = view(&mut self.observed).clone();
         for (revision, row) in revisions {
-            let replicas = replicas(&desired, &row);
+            let replicas = replicas(&desired, &row, live.as_ref() == Some(&revision));
             let state = DeploymentState {
                 uid: "deployment".into(),
                 resource_version: "1".into(),

@@ -5,7 +5,8 @@ use crate::{
     world::SimulatedWorld,
 };
 use futures::executor::block_on;
-use millrace_crds::RolloutPhase;
+use millrace_contract::revision::RevisionState;
+use millrace_crds::{OnBreakingChange, Promotion, Reason, RolloutPhase};
 use millrace_operator::{
     view::{
         deletion::PATIENCE,
@@ -13,9 +14,11 @@ use millrace_operator::{
         moment::Moment,
         plan::{Plan, plan},
         replay::{Replay, ReplayFrom},
+        request::{Request, Verb},
         shown::Shown,
         spec::blocked_since,
         status::{Outcome, status},
+        trouble::Trouble,
     },
     world::{Performed, Report, World},
 };
@@ -24,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-const STEPS: usize = 120;
+const STEPS: usize = 200;
 /// Rounds within which a world without faults becomes steady.
 const ENOUGH: usize = 300;
 
@@ -52,10 +55,15 @@ pub struct Tally {
     pauses: u64,
     refusals: u64,
     midway: u64,
+    aborts: u64,
+    retries: u64,
+    rollbacks: u64,
+    approvals: u64,
+    losses_approved: u64,
 }
 
 impl Tally {
-    pub fn counts(&self) -> [(&'static str, u64); 11] {
+    pub fn counts(&self) -> [(&'static str, u64); 16] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
@@ -68,6 +76,11 @@ impl Tally {
             ("a look at a table that was not read for long", self.pauses),
             ("a look at a replay that is refused", self.refusals),
             ("a revision that leaves records out as it was told to", self.midway),
+            ("an abort", self.aborts),
+            ("a retry", self.retries),
+            ("a rollback that went live", self.rollbacks),
+            ("a cut-over that a person let happen", self.approvals),
+            ("a cut-over that takes columns from readers", self.losses_approved),
         ]
     }
 }
@@ -81,7 +94,8 @@ impl<'a> History<'a> {
     pub fn run(mut self, tally: &mut Tally) {
         for _ in 0..STEPS {
             self.something_happens();
-            self.round();
+            let plan = self.round();
+            self.react(&plan);
         }
         self.becomes_steady();
         let promises = &self.world.state().promises;
@@ -96,6 +110,11 @@ impl<'a> History<'a> {
         tally.pauses += promises.pauses;
         tally.refusals += promises.refusals;
         tally.midway += promises.midway;
+        tally.aborts += promises.aborts;
+        tally.retries += promises.retries;
+        tally.rollbacks += promises.rollbacks;
+        tally.approvals += promises.approvals;
+        tally.losses_approved += promises.losses_approved;
     }
 
     /// One round of the operator, as the controller does it.
@@ -153,7 +172,7 @@ impl<'a> History<'a> {
 
     fn something_happens(&mut self) {
         let mut state = self.world.state();
-        let hours = state.faults.chance(3);
+        let hours = state.faults.chance(1);
         let milliseconds = if hours { 3 * 3600 * 1000 } else { state.faults.offset(3_000) };
         state.now = state.now + Duration::from_millis(milliseconds.unsigned_abs());
         let world = &mut *state;
@@ -191,7 +210,14 @@ impl<'a> History<'a> {
         if !hours {
             world.work(&self.desired);
         }
-        let what = if self.desired.deletion.is_none() { world.faults.below(60) } else { usize::MAX };
+        // People who change their minds all the time, and people who let things come to an end.
+        let pace = if self.seed.is_multiple_of(2) { 60 } else { 400 };
+        let what = if self.desired.deletion.is_none() { world.faults.below(pace) } else { usize::MAX };
+        // Nobody stops things for long.
+        let desired = &mut self.desired;
+        for stopped in [&mut desired.suspended, &mut desired.paused, &mut desired.rollout.paused] {
+            *stopped &= !world.faults.chance(25);
+        }
         let word = world.faults.word() as usize;
         let now = world.now;
         drop(state);
@@ -213,8 +239,57 @@ impl<'a> History<'a> {
             }
             12 => self.desired.readers = vec![["dashboards", "reports", "nobody"][word % 3].into()],
             13 => self.desired.replays.clear(),
+            14 | 15 => self.desired.rollout.promotion = [Promotion::Automatic, Promotion::Manual][word % 2],
+            16 => {
+                self.desired.rollout.on_breaking_change =
+                    [OnBreakingChange::Refuse, OnBreakingChange::AwaitApproval][word % 2];
+            }
+            17 => self.desired.rollout.paused = !self.desired.rollout.paused,
+            18..=20 => self.request(Verb::ALL[word % 3]),
             _ => {}
         }
+    }
+
+    /// A person reads the status, and does something about it now and then.
+    fn react(&mut self, plan: &Plan) {
+        let (acts, word, building) = {
+            let mut state = self.world.state();
+            let view = state.postgres.view.as_ref();
+            let building = view.is_some_and(|view| {
+                view.revisions
+                    .iter()
+                    .any(|(name, row)| row.state == RevisionState::Open && view.live.as_ref() != Some(name))
+            });
+            (state.faults.chance(15), state.faults.word() as usize, building)
+        };
+        if !acts || self.desired.deletion.is_some() {
+            return;
+        }
+        let phase = plan.rollout.as_ref().map(|rollout| rollout.phase);
+        let needs_a_replay = |trouble: &Trouble| {
+            let mended_otherwise = matches!(trouble.reason, Reason::BreakingChange | Reason::RolledBack);
+            !trouble.heals() && !mended_otherwise
+        };
+        let gives_up = |trouble: &Trouble| matches!(trouble.reason, Reason::RolloutAborted | Reason::RolloutTimedOut);
+        if let (Some(RolloutPhase::AwaitingPromotion), Some(rollout)) = (phase, &plan.rollout) {
+            let id = format!("{}.{}", rollout.revision, word % 3);
+            self.desired.requests = vec![Request { verb: Verb::Promote, id }];
+        } else if plan.troubles.iter().any(|trouble| trouble.reason == Reason::BreakingChange) {
+            self.desired.rollout.on_breaking_change = OnBreakingChange::AwaitApproval;
+        } else if plan.troubles.iter().any(gives_up) {
+            self.request(Verb::Retry);
+        } else if !building && plan.troubles.iter().any(needs_a_replay) {
+            self.replays += 1;
+            let (id, from) = (format!("replay-{}", self.replays), ReplayFrom::Earliest);
+            self.desired.replays = vec![Replay { id, from, accept_truncation: true, discard_history: true }];
+        } else if phase == Some(RolloutPhase::Steady) {
+            self.request(Verb::Rollback);
+        }
+    }
+
+    fn request(&mut self, verb: Verb) {
+        self.replays += 1;
+        self.desired.requests = vec![Request { verb, id: format!("request-{}", self.replays) }];
     }
 
     /// A person changes the query.
@@ -226,6 +301,8 @@ impl<'a> History<'a> {
             suspended: before.suspended,
             paused: before.paused,
             replays: before.replays,
+            rollout: before.rollout,
+            requests: before.requests,
             deletion: before.deletion,
             deletion_policy: before.deletion_policy,
             ..spec
@@ -249,6 +326,7 @@ impl<'a> History<'a> {
         self.world.state().postgres_is_gone = false;
         self.ask(self.specs.valid[2].clone());
         (self.desired.suspended, self.desired.paused) = (false, false);
+        (self.desired.rollout, self.desired.requests) = (self.specs.valid[2].rollout, Vec::new());
         self.desired.readers = vec!["dashboards".into()];
         let (id, from) = ("the last".into(), ReplayFrom::Earliest);
         self.desired.replays = vec![Replay { id, from, accept_truncation: true, discard_history: false }];
@@ -277,6 +355,7 @@ impl<'a> History<'a> {
             assert_eq!(view.live.as_ref(), Some(&wanted), "{}", context());
             assert_eq!(view.shown, Shown::Plain(wanted), "{}", context());
             assert_eq!(last.troubles, [], "{}", context());
+            assert!(view.live_row().is_some_and(|(_, row)| row.state == RevisionState::Open), "{}", context());
             assert_eq!(state.postgres.granted, BTreeSet::from(["dashboards".to_owned()]), "{}", context());
             if pass != "once" {
                 assert_eq!(view.revisions.len(), 1, "{}", context());

@@ -2,6 +2,7 @@
 //! promises hold after every action, and once the faults end the view becomes steady.
 
 mod cluster;
+mod decisions;
 mod faults;
 mod history;
 mod kafka;
@@ -13,7 +14,7 @@ mod world;
 use history::History;
 
 /// Histories of a usual test run; `MILLRACE_HISTORIES` asks for more.
-const HISTORIES: u64 = 2_000;
+const HISTORIES: u64 = 1_000;
 
 #[test]
 fn every_history_keeps_the_promises_and_becomes_steady() {

@@ -1,5 +1,6 @@
 //! A Postgres of values: the catalog, the schemas, the relation that readers query, and readers with open snapshots.
 
+use crate::decisions::decide;
 use millrace_contract::{Plan, revision::RevisionState};
 use millrace_crds::Reason;
 use millrace_operator::view::{
@@ -129,6 +130,8 @@ impl SimulatedPostgres {
                             readers: BTreeSet::new(),
                             workers_alive: false,
                             replays: Vec::new(),
+                            requests: BTreeSet::new(),
+                            rolled_back: None,
                             revisions: BTreeMap::new(),
                         });
                     }
@@ -172,6 +175,7 @@ impl SimulatedPostgres {
             Action::ReopenRevision { revision } => match view.revisions.get_mut(revision) {
                 Some(row) if view.live.as_ref() != Some(revision) && row.state == RevisionState::Retired => {
                     (row.state, row.ended_at, row.created_at) = (RevisionState::Open, None, now);
+                    (row.paused, row.approved_at, row.resumed_at, row.caught_up_at) = (false, None, None, None);
                 }
                 _ => return Answer::NotYet,
             },
@@ -233,6 +237,7 @@ impl SimulatedPostgres {
                     return Answer::NotYet;
                 }
                 view.live = Some(next.clone());
+                view.rolled_back = view.rolled_back.take().filter(|(_, to)| to == next);
                 self.cut_over_at = Some(transactions);
                 let old = view.revisions.get_mut(live).expect("looked at above");
                 (old.state, old.ended_at) = (RevisionState::Retired, Some(now));
@@ -246,6 +251,9 @@ impl SimulatedPostgres {
             Action::RevokeReaders { readers, .. } => {
                 self.granted.retain(|reader| !readers.contains(reader));
                 view.readers.retain(|reader| !readers.contains(reader));
+            }
+            Action::Obey { .. } | Action::NoteCaughtUp { .. } | Action::SetPaused { .. } => {
+                return if decide(view, action, now) { Answer::Done } else { Answer::NotYet };
             }
             Action::Abandon { revision, trouble } => {
                 let live = view.live.as_ref() == Some(revision);
@@ -316,6 +324,10 @@ fn row_of(new: &NewRevision, now: Moment) -> RevisionRow {
         created_at: now,
         live_at: None,
         ended_at: None,
+        approved_at: None,
+        paused: false,
+        resumed_at: None,
+        caught_up_at: None,
         indexes: BTreeSet::new(),
         progress: new.starts.iter().map(progress_of).collect(),
     }

@@ -2,7 +2,7 @@
 
 use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
-use millrace_crds::Reason;
+use millrace_crds::{Promotion, Reason};
 use millrace_operator::view::{
     action::{Action, NewRevision},
     desired::{Desired, Identity},
@@ -11,7 +11,8 @@ use millrace_operator::view::{
     name::Revision,
     observed::Observed,
     plan::Plan,
-    shown::Shown,
+    request::Deed,
+    shown::{Shown, columns},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -38,6 +39,12 @@ pub struct Promises {
     /// Looks at replays that would leave records out unasked, and partitions in which one does so as it was told.
     pub refusals: u64,
     pub midway: u64,
+    pub aborts: u64,
+    pub retries: u64,
+    pub rollbacks: u64,
+    /// Cut-overs that a person let happen, and those among them that take columns from readers.
+    pub approvals: u64,
+    pub losses_approved: u64,
 }
 
 impl Promises {
@@ -59,6 +66,11 @@ impl Promises {
             pauses: 0,
             refusals: 0,
             midway: 0,
+            aborts: 0,
+            retries: 0,
+            rollbacks: 0,
+            approvals: 0,
+            losses_approved: 0,
         }
     }
 
@@ -69,11 +81,19 @@ impl Promises {
     }
 
     /// After an action.
-    pub fn check(&mut self, desired: &Desired, action: &Action, postgres: &SimulatedPostgres, kafka: &SimulatedKafka) {
+    pub fn check(
+        &mut self,
+        desired: &Desired,
+        action: &Action,
+        done: bool,
+        postgres: &SimulatedPostgres,
+        kafka: &SimulatedKafka,
+    ) {
         let seed = self.seed;
         if let Action::CreateRevision(new) = action {
             self.check_history(desired, new, postgres, kafka);
         }
+        self.check_decisions(desired, action, done, postgres);
         match action {
             Action::CutOver { .. } => self.cut_overs += 1,
             Action::FenceLive { .. } => self.fences += 1,
@@ -133,6 +153,42 @@ impl Promises {
         assert_eq!(served.count(), 0, "seed {seed}: a revision that is not live is fenced after {action}");
         self.live.clone_from(&view.live);
         self.see(postgres);
+    }
+
+    /// Nothing goes live that a person has a say in and has not let through.
+    fn check_decisions(&mut self, desired: &Desired, action: &Action, done: bool, postgres: &SimulatedPostgres) {
+        let moves = matches!(
+            action,
+            Action::CreateRevision(_)
+                | Action::ReopenRevision { .. }
+                | Action::ShowFirst { .. }
+                | Action::CutOver { .. }
+        );
+        let seed = self.seed;
+        assert!(!(moves && desired.rollout.paused), "seed {seed}: {action} while the rollout is paused");
+        let Some(view) = postgres.view.as_ref().filter(|_| done) else { return };
+        match action {
+            Action::Obey { request: _, deed } => match deed {
+                Deed::Abandon(_) => self.aborts += 1,
+                Deed::Reopen(_) => self.retries += 1,
+                Deed::RollBack { .. } | Deed::EndRollback | Deed::Approve(_) | Deed::Nothing(_) => {}
+            },
+            Action::CutOver { live, next } => {
+                let (before, after) = (&view.revisions[live], &view.revisions[next]);
+                let back = view.rolled_back.as_ref().is_some_and(|(_, to)| to == next);
+                let (old, new) = (before.plan.as_ref().expect("a plan"), after.plan.as_ref().expect("a plan"));
+                // A column that readers could not name yet is no loss to them.
+                let mut seen = postgres.relation.iter().flatten().filter(|column| columns(old).contains(column));
+                let loses = seen.any(|column| !columns(new).contains(column));
+                let asks = loses || desired.rollout.promotion == Promotion::Manual;
+                let allowed = back || after.approved_at.is_some();
+                assert!(!asks || allowed, "seed {seed}: {next} is live, and nobody has let it go live");
+                self.rollbacks += u64::from(back);
+                self.approvals += u64::from(asks && !back);
+                self.losses_approved += u64::from(loses && !back);
+            }
+            _ => {}
+        }
     }
 
     /// A new revision leaves nothing out that the live one has, unless a person has said so.
@@ -245,6 +301,9 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         | Action::UnfenceLive { .. }
         | Action::GrantReaders { .. }
         | Action::RevokeReaders { .. }
+        | Action::Obey { .. }
+        | Action::NoteCaughtUp { .. }
+        | Action::SetPaused { .. }
         | Action::Abandon { .. }
         | Action::DropRevision { .. }
         | Action::ReleaseView

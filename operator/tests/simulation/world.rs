@@ -88,7 +88,7 @@ impl World for SimulatedWorld {
         }
         let done = state.perform(desired, action);
         let State { promises, postgres, kafka, .. } = &mut *state;
-        promises.check(desired, action, postgres, kafka);
+        promises.check(desired, action, done, postgres, kafka);
         if fate == Fate::LostAnswer {
             return lost();
         }

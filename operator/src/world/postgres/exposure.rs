@@ -178,7 +178,9 @@ pub async fn cut_over(pool: &PgPool, view: &Identity, live: &Revision, next: &Re
         return Ok(Performed::NotYet(format!("revision {next} to pass the live one")));
     }
     sqlx::query(
-        "UPDATE millrace.view SET live_revision = $3, cut_over_xid = pg_current_xact_id(), cut_over_at = now()
+        "UPDATE millrace.view SET live_revision = $3, cut_over_xid = pg_current_xact_id(), cut_over_at = now(),
+                                  rolled_back_from = CASE WHEN rolled_back_to = $3 THEN rolled_back_from END,
+                                  rolled_back_to = CASE WHEN rolled_back_to = $3 THEN rolled_back_to END
          WHERE namespace = $1 AND name = $2",
     )
     .bind(&view.name.namespace)

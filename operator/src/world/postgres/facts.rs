@@ -7,6 +7,7 @@ use crate::view::{
     moment::Moment,
     name::{Revision, Target, ViewName},
     observed::{AcceptedReplay, Catalog, PostgresAddress, Progress, RevisionRow, TargetState, ViewRow},
+    request::{Request, Verb},
     shown::Shown,
     trouble::Trouble,
 };
@@ -65,6 +66,7 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
     let row = sqlx::query(
         "SELECT uid, target_schema, target_name, live_revision, replay_count, shown, role, password_digest,
                 ARRAY(SELECT jsonb_array_elements_text(to_jsonb(v) -> 'readers')) AS readers,
+                to_jsonb(v) ->> 'rolled_back_from' AS rolled_back_from, to_jsonb(v) ->> 'rolled_back_to' AS rolled_back_to,
                 EXISTS (SELECT FROM millrace.worker w
                         WHERE w.namespace = v.namespace AND w.view = v.name AND w.seen_until > now()) AS workers_alive
          FROM millrace.view v WHERE namespace = $1 AND name = $2",
@@ -91,6 +93,8 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         .await?;
     let live: Option<String> = row.try_get("live_revision")?;
     let readers: Vec<String> = row.try_get("readers")?;
+    let rolled_back: (Option<String>, Option<String>) =
+        (row.try_get("rolled_back_from")?, row.try_get("rolled_back_to")?);
     Ok(Some(ViewRow {
         uid: row.try_get("uid")?,
         target: Target { schema: row.try_get("target_schema")?, name: row.try_get("target_name")? },
@@ -103,6 +107,8 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         readers: readers.into_iter().collect(),
         workers_alive: row.try_get("workers_alive")?,
         replays: replays(connection, name).await?,
+        requests: requests(connection, name).await?,
+        rolled_back: rolled_back.0.zip(rolled_back.1).map(|(from, to)| (Revision(from), Revision(to))),
         revisions: revisions(connection, name).await?,
     }))
 }
@@ -122,13 +128,33 @@ async fn replays(connection: &mut PgConnection, name: &ViewName) -> Result<Vec<A
         .collect())
 }
 
+async fn requests(connection: &mut PgConnection, name: &ViewName) -> Result<BTreeSet<Request>, Refusal> {
+    let table: bool =
+        sqlx::query_scalar("SELECT to_regclass('millrace.request') IS NOT NULL").fetch_one(&mut *connection).await?;
+    if !table {
+        return Ok(BTreeSet::new());
+    }
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT verb, id FROM millrace.request WHERE namespace = $1 AND view = $2")
+            .bind(&name.namespace)
+            .bind(&name.name)
+            .fetch_all(connection)
+            .await?;
+    let known = |(verb, id): (String, String)| Some(Request { verb: Verb::from_name(&verb)?, id });
+    Ok(rows.into_iter().filter_map(known).collect())
+}
+
 async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTreeMap<Revision, RevisionRow>, Refusal> {
     let rows = sqlx::query(
         "SELECT revision, state, reason, plan, errors_policy, errors_stop_above, schema_name,
                 (extract(epoch FROM created_at) * 1000)::bigint AS created_at,
                 (extract(epoch FROM live_at) * 1000)::bigint AS live_at,
-                (extract(epoch FROM ended_at) * 1000)::bigint AS ended_at
-         FROM millrace.revision WHERE namespace = $1 AND view = $2",
+                (extract(epoch FROM ended_at) * 1000)::bigint AS ended_at,
+                (extract(epoch FROM (j ->> 'approved_at')::timestamptz) * 1000)::bigint AS approved_at,
+                (extract(epoch FROM (j ->> 'resumed_at')::timestamptz) * 1000)::bigint AS resumed_at,
+                (extract(epoch FROM (j ->> 'caught_up_at')::timestamptz) * 1000)::bigint AS caught_up_at,
+                coalesce((j ->> 'paused')::boolean, false) AS paused
+         FROM millrace.revision r CROSS JOIN LATERAL to_jsonb(r) AS j WHERE namespace = $1 AND view = $2",
     )
     .bind(&name.namespace)
     .bind(&name.name)
@@ -144,8 +170,7 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
             return Err(Refusal::Trouble(Trouble::sink(Reason::CatalogNewer, sentence)));
         };
         let plan: String = row.try_get("plan")?;
-        let live_at: Option<i64> = row.try_get("live_at")?;
-        let ended_at: Option<i64> = row.try_get("ended_at")?;
+        let moment = |column: &str| row.try_get::<Option<i64>, _>(column).map(|at| at.map(Moment));
         schemas.insert(row.try_get::<String, _>("schema_name")?, revision.clone());
         revisions.insert(
             revision,
@@ -158,8 +183,12 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 errors_policy: row.try_get("errors_policy")?,
                 errors_stop_above: row.try_get("errors_stop_above")?,
                 created_at: Moment(row.try_get("created_at")?),
-                live_at: live_at.map(Moment),
-                ended_at: ended_at.map(Moment),
+                live_at: moment("live_at")?,
+                ended_at: moment("ended_at")?,
+                approved_at: moment("approved_at")?,
+                paused: row.try_get("paused")?,
+                resumed_at: moment("resumed_at")?,
+                caught_up_at: moment("caught_up_at")?,
                 indexes: BTreeSet::new(),
                 progress: Vec::new(),
             },

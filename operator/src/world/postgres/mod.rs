@@ -8,6 +8,7 @@ mod index;
 mod login;
 mod readers;
 mod refusal;
+mod request;
 mod revision;
 mod scram;
 mod session;
@@ -47,6 +48,9 @@ pub async fn perform(
         Action::UnfenceLive { live } => exposure::unfence(pool, view, live).await,
         Action::GrantReaders { target, readers } => readers::grant(pool, view, target, readers).await,
         Action::RevokeReaders { target, readers } => readers::revoke(pool, view, target, readers).await,
+        Action::Obey { request, deed } => request::obey(pool, view, request, deed).await,
+        Action::NoteCaughtUp { revision } => request::note_caught_up(pool, view, revision).await,
+        Action::SetPaused { revision, paused } => request::set_paused(pool, view, revision, *paused).await,
         Action::Abandon { revision, trouble } => revision::abandon(pool, view, revision, &trouble.to_string()).await,
         Action::DropRevision { revision } => ending::drop_revision(pool, view, revision).await,
         Action::ReleaseView => ending::release(pool, view).await,

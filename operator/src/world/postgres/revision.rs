@@ -169,7 +169,8 @@ pub async fn reopen(pool: &PgPool, view: &Identity, revision: &Revision) -> Resu
         return Ok(changed());
     }
     sqlx::query(
-        "UPDATE millrace.revision SET state = 'open', reason = NULL, ended_at = NULL, created_at = now()
+        "UPDATE millrace.revision SET state = 'open', reason = NULL, ended_at = NULL, created_at = now(), paused = false,
+                                      approved_at = NULL, resumed_at = NULL, caught_up_at = NULL
          WHERE namespace = $1 AND view = $2 AND revision = $3",
     )
     .bind(&view.name.namespace)
@@ -202,23 +203,33 @@ pub async fn set_errors(
     Ok(Performed::Done)
 }
 
-/// A revision that is not live never will be.
+/// A revision that is not live is given up.
 pub async fn abandon(pool: &PgPool, view: &Identity, revision: &Revision, reason: &str) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
-    if row.live.as_ref() == Some(&revision.0) || !is_in_state(&mut transaction, view, revision, &["open"]).await? {
+    if row.live.as_ref() == Some(&revision.0) || !give_up(&mut transaction, view, revision, reason).await? {
         return Ok(changed());
     }
-    sqlx::query(
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// Whether the revision was open, and is abandoned now.
+pub async fn give_up(
+    connection: &mut PgConnection,
+    view: &Identity,
+    revision: &Revision,
+    reason: &str,
+) -> Result<bool, Refusal> {
+    let abandoned = sqlx::query(
         "UPDATE millrace.revision SET state = 'abandoned', reason = $4, ended_at = now()
-         WHERE namespace = $1 AND view = $2 AND revision = $3",
+         WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'open'",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
     .bind(&revision.0)
     .bind(reason)
-    .execute(&mut *transaction)
+    .execute(connection)
     .await?;
-    transaction.commit().await?;
-    Ok(Performed::Done)
+    Ok(abandoned.rows_affected() == 1)
 }

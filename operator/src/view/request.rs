@@ -1,0 +1,185 @@
+//! What a person asks for by an annotation: to abort a rollout, to roll back, to try again, to let a revision go live. An
+//! id acts once, and one that finds nothing to do has acted, too: it does not lie in wait for the next rollout.
+
+use super::{
+    action::Action,
+    desired::{Desired, Query},
+    name::Revision,
+    observed::{RevisionRow, ViewRow},
+    plan::{Plan, Sight},
+    replay::is_id,
+};
+use millrace_contract::revision::RevisionState;
+use std::{collections::BTreeMap, fmt};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    Abort,
+    Rollback,
+    Retry,
+    /// Its id is the name of a revision, or that and more after a dot.
+    Promote,
+}
+
+impl Verb {
+    pub const ALL: [Verb; 4] = [Verb::Abort, Verb::Rollback, Verb::Retry, Verb::Promote];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verb::Abort => "abort",
+            Verb::Rollback => "rollback",
+            Verb::Retry => "retry",
+            Verb::Promote => "promote",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Verb> {
+        Verb::ALL.into_iter().find(|verb| verb.name() == name)
+    }
+
+    pub fn annotation(self) -> String {
+        format!("millrace.dev/{}", self.name())
+    }
+}
+
+/// A verb with an id that was chosen by whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Request {
+    pub verb: Verb,
+    pub id: String,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb.name(), self.id)
+    }
+}
+
+/// What a request comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// The revision that is built is given up.
+    Abandon(Revision),
+    /// While the resource asks for `from`, `to` is to be live.
+    RollBack { from: Revision, to: Revision },
+    /// What the resource asks for is to be live again.
+    EndRollback,
+    /// A revision that was given up goes on from where it stands.
+    Reopen(Revision),
+    /// The revision that is built may go live.
+    Approve(Revision),
+    /// There is nothing to do, and why.
+    Nothing(&'static str),
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deed::Abandon(revision) => write!(f, "abandon {revision}"),
+            Deed::RollBack { from, to } => write!(f, "roll back from {from} to {to}"),
+            Deed::EndRollback => write!(f, "end the rollback"),
+            Deed::Reopen(revision) => write!(f, "go on with {revision}"),
+            Deed::Approve(revision) => write!(f, "let {revision} go live"),
+            Deed::Nothing(why) => write!(f, "nothing: {why}"),
+        }
+    }
+}
+
+/// The requests among a resource's annotations; an id that could not be kept is a sentence.
+pub fn parse(annotations: &BTreeMap<String, String>) -> Result<Vec<Request>, String> {
+    let mut requests = Vec::new();
+    for verb in Verb::ALL {
+        let Some(id) = annotations.get(&verb.annotation()) else { continue };
+        if !is_id(id) {
+            return Err(format!(
+                "the annotation {} is '{id}', but it must be a name of your choice for this request, with letters a to z, \
+                 digits, dots, _ and - only, that begins and ends with a letter or a digit and has at most 63 characters; \
+                 write for example {}=again-1",
+                verb.annotation(),
+                verb.annotation()
+            ));
+        }
+        requests.push(Request { verb, id: id.clone() });
+    }
+    Ok(requests)
+}
+
+/// The first request that has not acted, as an action.
+pub fn plan(plan: &mut Plan, sight: Sight<'_>, query: Option<&Query>) {
+    let Some(request) = new_request(sight.desired, sight.view) else { return };
+    let deed = match request.verb {
+        Verb::Abort => abort(sight),
+        Verb::Rollback => roll_back(sight, query),
+        Verb::Retry => retry(sight, query),
+        Verb::Promote => promote(sight, request),
+    };
+    plan.actions.push(Action::Obey { request: request.clone(), deed });
+}
+
+/// The first request that the catalog does not know.
+pub fn new_request<'a>(desired: &'a Desired, view: &ViewRow) -> Option<&'a Request> {
+    desired.requests.iter().find(|request| !view.requests.contains(request))
+}
+
+fn abort(sight: Sight<'_>) -> Deed {
+    let view = sight.view;
+    if let Some((_, to)) = &view.rolled_back
+        && view.live.as_ref() != Some(to)
+    {
+        return Deed::EndRollback;
+    }
+    let built = view.revisions.iter().filter(|(name, row)| row.state == RevisionState::Open && !is_live(view, name));
+    match built.max_by_key(|(_, row)| row.created_at) {
+        Some((name, _)) => Deed::Abandon(name.clone()),
+        None => Deed::Nothing("no revision is being built"),
+    }
+}
+
+fn roll_back(sight: Sight<'_>, query: Option<&Query>) -> Deed {
+    let view = sight.view;
+    let Some(query) = query else { return Deed::Nothing("the resource is not valid, and what is live stays") };
+    let kept = view.revisions.iter().filter(|(name, row)| row.state == RevisionState::Retired && !is_live(view, name));
+    let Some((to, _)) = kept.max_by_key(|(_, row)| row.ended_at) else {
+        return Deed::Nothing("no revision from before the live one is kept (rollout.retainPrevious)");
+    };
+    let from = query.revision(view.replay_count);
+    if *to == from { Deed::EndRollback } else { Deed::RollBack { from, to: to.clone() } }
+}
+
+fn retry(sight: Sight<'_>, query: Option<&Query>) -> Deed {
+    let view = sight.view;
+    let asked = query.map(|query| query.revision(view.replay_count));
+    let given_up = |name: &&Revision| view.revisions.get(*name).is_some_and(is_abandoned);
+    let to = view.rolled_back.as_ref().filter(|(from, _)| Some(from) == asked.as_ref()).map(|(_, to)| to);
+    match (to, asked.as_ref().filter(given_up)) {
+        (Some(to), _) if given_up(&to) => Deed::Reopen(to.clone()),
+        (Some(_), _) => Deed::EndRollback,
+        (None, Some(asked)) => Deed::Reopen(asked.clone()),
+        (None, None) => Deed::Nothing("what the resource asks for was not given up"),
+    }
+}
+
+fn promote(sight: Sight<'_>, request: &Request) -> Deed {
+    let named = Revision(request.id.split('.').next().unwrap_or_default().to_owned());
+    match sight.view.revisions.get(&named) {
+        Some(row) if row.state == RevisionState::Open && !is_live(sight.view, &named) => Deed::Approve(named),
+        Some(_) | None => Deed::Nothing("no revision of that name is being built"),
+    }
+}
+
+/// The id that lets `revision` go live: its name, or more once that has acted.
+pub fn promotion_id(view: &ViewRow, revision: &Revision) -> String {
+    let acted = view.requests.iter().filter(|request| request.verb == Verb::Promote);
+    match acted.filter(|request| request.id.split('.').next() == Some(revision.0.as_str())).count() {
+        0 => revision.0.clone(),
+        times => format!("{revision}.{}", times + 1),
+    }
+}
+
+fn is_abandoned(row: &RevisionRow) -> bool {
+    row.state == RevisionState::Abandoned
+}
+
+fn is_live(view: &ViewRow, name: &Revision) -> bool {
+    view.live.as_ref() == Some(name)
+}

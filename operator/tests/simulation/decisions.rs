@@ -1,0 +1,64 @@
+//! What the Postgres of values does with what people decide, as the real one does.
+
+use millrace_contract::revision::RevisionState;
+use millrace_operator::view::{
+    action::Action, moment::Moment, name::Revision, observed::RevisionRow, observed::ViewRow, request::Deed,
+};
+
+/// Whether it was done, and not refused.
+pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
+    match action {
+        Action::Obey { request, deed } => {
+            if view.requests.contains(request) {
+                return false;
+            }
+            let done = match deed {
+                Deed::Abandon(revision) => {
+                    let live = view.live.as_ref() == Some(revision);
+                    let open = row(view, revision, RevisionState::Open);
+                    open.filter(|_| !live).map(|row| {
+                        row.state = RevisionState::Abandoned;
+                        (row.reason, row.ended_at) = (Some(format!("RolloutAborted: {request}")), Some(now));
+                    })
+                }
+                Deed::RollBack { from, to } => row(view, to, RevisionState::Retired).map(|_| ()).map(|()| {
+                    view.rolled_back = Some((from.clone(), to.clone()));
+                }),
+                Deed::EndRollback => {
+                    view.rolled_back = None;
+                    Some(())
+                }
+                Deed::Reopen(revision) => row(view, revision, RevisionState::Abandoned).map(|row| {
+                    row.state = RevisionState::Open;
+                    (row.reason, row.ended_at, row.resumed_at) = (None, None, Some(now));
+                    (row.paused, row.approved_at, row.caught_up_at) = (false, None, None);
+                }),
+                Deed::Approve(revision) => {
+                    row(view, revision, RevisionState::Open).map(|row| row.approved_at = Some(now))
+                }
+                Deed::Nothing(_) => Some(()),
+            };
+            if done.is_some() {
+                view.requests.insert(request.clone());
+            }
+            done.is_some()
+        }
+        Action::NoteCaughtUp { revision } => {
+            let open = row(view, revision, RevisionState::Open).filter(|row| row.caught_up_at.is_none());
+            open.map(|row| row.caught_up_at = Some(now)).is_some()
+        }
+        Action::SetPaused { revision, paused } => {
+            let open = row(view, revision, RevisionState::Open).filter(|row| row.paused != *paused);
+            open.map(|row| {
+                row.paused = *paused;
+                row.resumed_at = if *paused { row.resumed_at } else { Some(now) };
+            })
+            .is_some()
+        }
+        _ => panic!("{action} is no decision of a person"),
+    }
+}
+
+fn row<'a>(view: &'a mut ViewRow, revision: &Revision, state: RevisionState) -> Option<&'a mut RevisionRow> {
+    view.revisions.get_mut(revision).filter(|row| row.state == state)
+}
