@@ -101,6 +101,11 @@ impl SimulatedCluster {
         }
     }
 
+    /// Every pod ends; the Deployments make new ones.
+    pub fn kill(&mut self) {
+        self.deployments.values_mut().for_each(|state| state.ready = 0);
+    }
+
     /// Somebody deletes the workers, or the Secret.
     pub fn vandalise(&mut self, faults: &mut Faults) {
         if faults.chance(70) {

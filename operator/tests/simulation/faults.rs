@@ -4,9 +4,68 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub struct Faults {
+    seed: u64,
     random: ChaCha8Rng,
     /// Percent of calls that something happens to; 0 in a world that is well.
     pub rate: u32,
+}
+
+/// Everything that goes wrong in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    LostCall,
+    LostAnswer,
+    CallArrivesTwice,
+    CallTakesLong,
+    OperatorEnds,
+    OtherOperator,
+    KafkaNotSeen,
+    TopicNotSeen,
+    PostgresNotSeen,
+    ClusterNotSeen,
+    KafkaIsOld,
+    ClusterIsOld,
+    KafkaAway,
+    PostgresAway,
+    ClusterAway,
+    WorkersKilled,
+    ZombieWorker,
+    WorkersDeleted,
+    TopicGrown,
+    TopicRecreated,
+    RecordsRemoved,
+    DatabaseEmptied,
+    SpecChanged,
+    ResourceDeleted,
+}
+
+impl Fault {
+    pub const ALL: [Fault; 24] = [
+        Fault::LostCall,
+        Fault::LostAnswer,
+        Fault::CallArrivesTwice,
+        Fault::CallTakesLong,
+        Fault::OperatorEnds,
+        Fault::OtherOperator,
+        Fault::KafkaNotSeen,
+        Fault::TopicNotSeen,
+        Fault::PostgresNotSeen,
+        Fault::ClusterNotSeen,
+        Fault::KafkaIsOld,
+        Fault::ClusterIsOld,
+        Fault::KafkaAway,
+        Fault::PostgresAway,
+        Fault::ClusterAway,
+        Fault::WorkersKilled,
+        Fault::ZombieWorker,
+        Fault::WorkersDeleted,
+        Fault::TopicGrown,
+        Fault::TopicRecreated,
+        Fault::RecordsRemoved,
+        Fault::DatabaseEmptied,
+        Fault::SpecChanged,
+        Fault::ResourceDeleted,
+    ];
 }
 
 /// What becomes of a call that changes something.
@@ -14,24 +73,33 @@ pub struct Faults {
 pub enum Fate {
     /// It is done, and answered.
     Done,
-    /// It never arrived.
-    LostCall,
-    /// It was done, and the answer never arrived.
-    LostAnswer,
-    /// The operator ends before it.
-    Crash,
+    /// It never arrives; it is done and the answer never arrives; it is done twice, or late; the operator ends before it.
+    Struck(Fault),
 }
 
 impl Faults {
     pub fn new(seed: u64) -> Faults {
-        Faults { random: ChaCha8Rng::seed_from_u64(seed), rate: 12 }
+        Faults { seed, random: ChaCha8Rng::seed_from_u64(seed), rate: 12 }
+    }
+
+    /// Each step draws by itself, so that a history without some of its steps is still much the same one.
+    pub fn begin(&mut self, step: usize) {
+        self.random = ChaCha8Rng::seed_from_u64(self.seed);
+        self.random.set_stream(step as u64 + 1);
     }
 
     pub fn fate(&mut self) -> Fate {
         if !self.strikes() {
             return Fate::Done;
         }
-        [Fate::LostCall, Fate::LostAnswer, Fate::Crash][self.below(3)]
+        let fates = [
+            Fault::LostCall,
+            Fault::LostAnswer,
+            Fault::CallArrivesTwice,
+            Fault::CallTakesLong,
+            Fault::OperatorEnds,
+        ];
+        Fate::Struck(fates[self.below(fates.len())])
     }
 
     /// Whether a fault happens now.

@@ -1,120 +1,72 @@
 //! One history: rounds of the operator between things that people, topics, workers and faults do; then quiet.
 
 use crate::{
-    specs::{Specs, TOPIC, UID},
+    faults::Fault,
+    specs::Specs,
+    story::Lines,
+    tally::Tally,
     world::SimulatedWorld,
 };
 use futures::executor::block_on;
 use millrace_contract::revision::RevisionState;
-use millrace_crds::{OnBreakingChange, Promotion, Reason, RolloutPhase};
+use millrace_crds::RolloutPhase;
 use millrace_operator::{
     view::{
+        action::Action,
         deletion::PATIENCE,
-        desired::{Deletion, DeletionPolicy, Desired},
+        desired::{Deletion, Desired},
         moment::Moment,
         plan::{Plan, plan},
         replay::{Replay, ReplayFrom},
-        request::{Request, Verb},
         shown::Shown,
         spec::blocked_since,
         status::{Outcome, status},
-        trouble::Trouble,
     },
     world::{Performed, Report, World},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, VecDeque},
     time::Duration,
 };
 
-const STEPS: usize = 200;
+pub const STEPS: usize = 200;
 /// Rounds within which a world without faults becomes steady.
 const ENOUGH: usize = 300;
 
 pub struct History<'a> {
-    seed: u64,
-    specs: &'a Specs,
-    world: SimulatedWorld,
-    desired: Desired,
-    /// The resource is there.
-    exists: bool,
-    uids: u32,
-    replays: u32,
-}
-
-#[derive(Default)]
-pub struct Tally {
-    cut_overs: u64,
-    fences: u64,
-    drops: u64,
-    abandoned: u64,
-    adoptions: u64,
-    left_behind: u64,
-    losses: u64,
-    problems: u64,
-    pauses: u64,
-    refusals: u64,
-    midway: u64,
-    aborts: u64,
-    retries: u64,
-    rollbacks: u64,
-    approvals: u64,
-    losses_approved: u64,
-}
-
-impl Tally {
-    pub fn counts(&self) -> [(&'static str, u64); 16] {
-        [
-            ("a cut-over", self.cut_overs),
-            ("a fence", self.fences),
-            ("a drop", self.drops),
-            ("an abandoned revision", self.abandoned),
-            ("an adoption", self.adoptions),
-            ("a deletion that left things behind", self.left_behind),
-            ("a look at records that are gone", self.losses),
-            ("a look at workers that cannot go on", self.problems),
-            ("a look at a table that was not read for long", self.pauses),
-            ("a look at a replay that is refused", self.refusals),
-            ("a revision that leaves records out as it was told to", self.midway),
-            ("an abort", self.aborts),
-            ("a retry", self.retries),
-            ("a rollback that went live", self.rollbacks),
-            ("a cut-over that a person let happen", self.approvals),
-            ("a cut-over that takes columns from readers", self.losses_approved),
-        ]
-    }
+    pub seed: u64,
+    pub specs: &'a Specs,
+    pub world: SimulatedWorld,
+    pub desired: Desired,
+    pub uids: u32,
+    pub replays: u32,
+    /// What another operator has planned from an older look, and has not done yet.
+    other: Option<(Desired, VecDeque<Action>)>,
 }
 
 impl<'a> History<'a> {
-    pub fn new(seed: u64, specs: &'a Specs) -> History<'a> {
+    pub fn new(seed: u64, specs: &'a Specs, lines: Option<Lines>) -> History<'a> {
         let desired = specs.valid[0].clone();
-        History { seed, specs, world: SimulatedWorld::new(seed), desired, exists: true, uids: 1, replays: 0 }
+        let world = SimulatedWorld::new(seed, &desired.identity.uid, lines);
+        History { seed, specs, world, desired, uids: 1, replays: 0, other: None }
     }
 
-    pub fn run(mut self, tally: &mut Tally) {
-        for _ in 0..STEPS {
-            self.something_happens();
+    pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally) {
+        for step in (0..STEPS).filter(|step| !skipped.contains(step)) {
+            {
+                let mut state = self.world.state();
+                state.faults.begin(step);
+                state.story.tell(|| format!("step {step}"));
+                state.nature(&self.desired);
+            }
+            self.people();
             let plan = self.round();
             self.react(&plan);
         }
+        self.world.state().faults.begin(STEPS);
         self.becomes_steady();
-        let promises = &self.world.state().promises;
-        tally.cut_overs += promises.cut_overs;
-        tally.fences += promises.fences;
-        tally.drops += promises.drops;
-        tally.abandoned += promises.abandoned;
-        tally.adoptions += promises.adoptions;
-        tally.left_behind += promises.left_behind;
-        tally.losses += promises.losses;
-        tally.problems += promises.problems;
-        tally.pauses += promises.pauses;
-        tally.refusals += promises.refusals;
-        tally.midway += promises.midway;
-        tally.aborts += promises.aborts;
-        tally.retries += promises.retries;
-        tally.rollbacks += promises.rollbacks;
-        tally.approvals += promises.approvals;
-        tally.losses_approved += promises.losses_approved;
+        let state = self.world.state();
+        tally.add(&state.promises, &state.story);
     }
 
     /// One round of the operator, as the controller does it.
@@ -129,9 +81,18 @@ impl<'a> History<'a> {
         let observed = block_on(self.world.observe(&desired));
         let now = self.world.state().now;
         let plan = plan(&desired, &observed, now);
-        self.world.state().promises.check_plan(&observed, &plan);
+        {
+            let mut state = self.world.state();
+            state.promises.check_plan(&observed, &plan);
+            state.story.phase = plan.rollout.as_ref().map(|rollout| rollout.phase);
+            state.story.tell(|| told(&plan));
+            if self.other.is_none() && state.faults.strikes() {
+                self.other = Some((desired.clone(), plan.actions.iter().cloned().collect()));
+            }
+        }
         let mut outcome = Outcome::Done;
         for action in &plan.actions {
+            self.other_operator_acts();
             match block_on(self.world.perform(&desired, action)) {
                 Ok(Performed::Done) => continue,
                 Ok(Performed::NotYet(what)) => outcome = Outcome::Waiting(what),
@@ -139,6 +100,7 @@ impl<'a> History<'a> {
             }
             break;
         }
+        self.other_operator_acts();
         if outcome == Outcome::Done && desired.deletion.is_none() {
             let state = self.world.state();
             state.promises.check_fence(&observed, &state.postgres, &desired.identity, now);
@@ -149,172 +111,48 @@ impl<'a> History<'a> {
         block_on(self.world.report(&desired, &report)).expect("a simulated report does not fail");
         let mut state = self.world.state();
         state.crashed = false;
-        if self.desired.deletion.is_some() && !state.cluster.finalizer {
-            // The API server lets go of the resource, and of what it owns.
-            self.exists = false;
+        // The API server lets go of the resource, and of what it owns.
+        let gone = self.desired.deletion.is_some() && !state.cluster.finalizer;
+        if gone {
             state.cluster.deployments.clear();
             state.cluster.secret = None;
             state.status = Default::default();
         }
         drop(state);
-        if !self.exists {
+        if gone {
             self.make_again();
         }
         plan
     }
 
-    fn make_again(&mut self) {
-        self.uids += 1;
-        self.exists = true;
-        self.desired.deletion = None;
-        self.desired.identity.uid = format!("{UID}-{}", self.uids);
-    }
-
-    fn something_happens(&mut self) {
-        let mut state = self.world.state();
-        let hours = state.faults.chance(1);
-        let milliseconds = if hours { 3 * 3600 * 1000 } else { state.faults.offset(3_000) };
-        state.now = state.now + Duration::from_millis(milliseconds.unsigned_abs());
-        let world = &mut *state;
-        if world.faults.chance(40) {
-            let most = if world.faults.chance(10) { 20_000 } else { 50 };
-            world.kafka.produce(&mut world.faults, most);
-        }
-        world.cluster.settle(&mut world.faults);
-        if world.faults.chance(30) {
-            world.open_reader();
-        }
-        if world.faults.chance(35) && !world.postgres.readers.is_empty() {
-            let which = world.faults.below(world.postgres.readers.len());
-            world.postgres.readers.remove(which);
-        }
-        if world.faults.chance(4) {
-            world.cluster.vandalise(&mut world.faults);
-        }
-        if world.faults.chance(3) {
-            world.kafka.grow(TOPIC);
-        }
-        if world.faults.chance(1) {
-            world.kafka.recreate(TOPIC);
-        }
-        if world.faults.chance(2) {
-            world.retain();
-        }
-        world.postgres_is_gone = world.faults.chance(if world.postgres_is_gone { 90 } else { 2 });
-        if world.faults.below(400) == 0 {
-            // Emptying ends every session.
-            world.postgres.empty();
-            world.promises.forget();
-        }
-        // After hours the operator is back before the workers are.
-        if !hours {
-            world.work(&self.desired);
-        }
-        // People who change their minds all the time, and people who let things come to an end.
-        let pace = if self.seed.is_multiple_of(2) { 60 } else { 400 };
-        let what = if self.desired.deletion.is_none() { world.faults.below(pace) } else { usize::MAX };
-        // Nobody stops things for long.
-        let desired = &mut self.desired;
-        for stopped in [&mut desired.suspended, &mut desired.paused, &mut desired.rollout.paused] {
-            *stopped &= !world.faults.chance(25);
-        }
-        let word = world.faults.word() as usize;
-        let now = world.now;
-        drop(state);
-        match what {
-            0..=3 => {
-                self.replays += 1;
-                self.desired.replays =
-                    vec![Replay { id: format!("replay-{}", self.replays), ..some_replay(word, now) }];
-            }
-            4..=6 => self.ask(self.specs.valid[word % self.specs.valid.len()].clone()),
-            7 => self.ask(self.specs.invalid.clone()),
-            8 => self.ask(self.specs.breaking.clone()),
-            9 => self.desired.suspended = !self.desired.suspended,
-            10 => self.desired.paused = !self.desired.paused,
-            11 => {
-                self.desired.deletion_policy =
-                    if word.is_multiple_of(3) { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
-                self.desired.deletion = Some(Deletion { blocked_since: None });
-            }
-            12 => self.desired.readers = vec![["dashboards", "reports", "nobody"][word % 3].into()],
-            13 => self.desired.replays.clear(),
-            14 | 15 => self.desired.rollout.promotion = [Promotion::Automatic, Promotion::Manual][word % 2],
-            16 => {
-                self.desired.rollout.on_breaking_change =
-                    [OnBreakingChange::Refuse, OnBreakingChange::AwaitApproval][word % 2];
-            }
-            17 => self.desired.rollout.paused = !self.desired.rollout.paused,
-            18..=20 => self.request(Verb::ALL[word % 3]),
-            _ => {}
-        }
-    }
-
-    /// A person reads the status, and does something about it now and then.
-    fn react(&mut self, plan: &Plan) {
-        let (acts, word, building) = {
+    /// Two operators, for a while: the one that leads no more does what it had planned, one thing now and one later.
+    fn other_operator_acts(&mut self) {
+        let Some((desired, actions)) = &mut self.other else { return };
+        {
             let mut state = self.world.state();
-            let view = state.postgres.view.as_ref();
-            let building = view.is_some_and(|view| {
-                view.revisions
-                    .iter()
-                    .any(|(name, row)| row.state == RevisionState::Open && view.live.as_ref() != Some(name))
-            });
-            (state.faults.chance(15), state.faults.word() as usize, building)
-        };
-        if !acts || self.desired.deletion.is_some() {
-            return;
+            if !state.faults.chance(30) {
+                return;
+            }
+            state.story.struck(Fault::OtherOperator);
         }
-        let phase = plan.rollout.as_ref().map(|rollout| rollout.phase);
-        let needs_a_replay = |trouble: &Trouble| {
-            let mended_otherwise = matches!(trouble.reason, Reason::BreakingChange | Reason::RolledBack);
-            !trouble.heals() && !mended_otherwise
-        };
-        let gives_up = |trouble: &Trouble| matches!(trouble.reason, Reason::RolloutAborted | Reason::RolloutTimedOut);
-        if let (Some(RolloutPhase::AwaitingPromotion), Some(rollout)) = (phase, &plan.rollout) {
-            let id = format!("{}.{}", rollout.revision, word % 3);
-            self.desired.requests = vec![Request { verb: Verb::Promote, id }];
-        } else if plan.troubles.iter().any(|trouble| trouble.reason == Reason::BreakingChange) {
-            self.desired.rollout.on_breaking_change = OnBreakingChange::AwaitApproval;
-        } else if plan.troubles.iter().any(gives_up) {
-            self.request(Verb::Retry);
-        } else if !building && plan.troubles.iter().any(needs_a_replay) {
-            self.replays += 1;
-            let (id, from) = (format!("replay-{}", self.replays), ReplayFrom::Earliest);
-            self.desired.replays = vec![Replay { id, from, accept_truncation: true, discard_history: true }];
-        } else if phase == Some(RolloutPhase::Steady) {
-            self.request(Verb::Rollback);
+        let done = actions.pop_front().map(|action| block_on(self.world.perform(desired, &action)));
+        if !matches!(done, Some(Ok(Performed::Done))) {
+            self.other = None;
         }
+        self.world.state().crashed = false;
     }
 
-    fn request(&mut self, verb: Verb) {
-        self.replays += 1;
-        self.desired.requests = vec![Request { verb, id: format!("request-{}", self.replays) }];
-    }
-
-    /// A person changes the query.
-    fn ask(&mut self, spec: Desired) {
-        let before = self.desired.clone();
-        self.desired = Desired {
-            identity: before.identity,
-            generation: before.generation + 1,
-            suspended: before.suspended,
-            paused: before.paused,
-            replays: before.replays,
-            rollout: before.rollout,
-            requests: before.requests,
-            deletion: before.deletion,
-            deletion_policy: before.deletion_policy,
-            ..spec
-        };
-    }
-
-    /// Faults end, but a deletion may have to do without Postgres; readers go, a person asks for what can be had: the view becomes steady, and then nothing is done.
+    /// Faults end, but a deletion may have to do without Postgres; readers go, a person asks for what can be had: the
+    /// view becomes steady, and then nothing is done.
     fn becomes_steady(&mut self) {
+        self.other = None;
         {
             let mut state = self.world.state();
             state.faults.rate = 0;
             state.postgres.readers.clear();
+            (state.away.kafka, state.away.cluster) = (false, false);
+            state.zombies.clear();
+            state.story.tell(|| "the faults end".into());
         }
         let mut rounds = 0;
         while self.desired.deletion.is_some() {
@@ -323,10 +161,11 @@ impl<'a> History<'a> {
             rounds += 1;
             assert!(rounds < ENOUGH + PATIENCE.as_secs() as usize, "seed {}: the deletion sticks", self.seed);
         }
-        self.world.state().postgres_is_gone = false;
+        self.world.state().away.postgres = false;
         self.ask(self.specs.valid[2].clone());
         (self.desired.suspended, self.desired.paused) = (false, false);
-        (self.desired.rollout, self.desired.requests) = (self.specs.valid[2].rollout, Vec::new());
+        self.desired.rollout = self.specs.valid[2].rollout.clone();
+        self.desired.requests = Vec::new();
         self.desired.readers = vec!["dashboards".into()];
         let (id, from) = ("the last".into(), ReplayFrom::Earliest);
         self.desired.replays = vec![Replay { id, from, accept_truncation: true, discard_history: false }];
@@ -377,17 +216,15 @@ impl<'a> History<'a> {
     }
 }
 
-/// A replay from anywhere, that may or may not leave records out.
-fn some_replay(word: usize, now: Moment) -> Replay {
-    let offset = (word / 64 % 200) as i64;
-    let from = match word % 8 {
-        0 => ReplayFrom::Latest,
-        1 => ReplayFrom::Time(Moment(now.0 - offset * 1000)),
-        2 => ReplayFrom::Ago(Duration::from_secs(offset.unsigned_abs())),
-        3 => ReplayFrom::Offsets(BTreeMap::from([(TOPIC.to_owned(), (0..6).map(|number| (number, offset)).collect())])),
-        4 => ReplayFrom::Offsets(BTreeMap::from([(TOPIC.to_owned(), BTreeMap::from([(0, offset), (1, 0)]))])),
-        _ => ReplayFrom::Earliest,
-    };
-    let told = |bit: usize| word / 8 % (2 * bit) >= bit;
-    Replay { id: String::new(), from, accept_truncation: told(1), discard_history: told(2) }
+/// A plan in some lines.
+fn told(plan: &Plan) -> String {
+    let rollout = plan.rollout.as_ref().map(|rollout| format!("{:?} of {}", rollout.phase, rollout.revision));
+    let mut text = format!("  the operator sees {}", rollout.as_deref().unwrap_or("no rollout"));
+    for trouble in &plan.troubles {
+        text.push_str(&format!(", {}: {}", trouble.reason, trouble.message));
+    }
+    if let Some(waiting) = &plan.waiting_on {
+        text.push_str(&format!(", and waits for {waiting}"));
+    }
+    text
 }

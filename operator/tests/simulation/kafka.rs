@@ -18,12 +18,14 @@ const TOMBSTONES: Duration = Duration::from_secs(2 * 3600);
 pub struct SimulatedKafka {
     pub cluster_id: String,
     pub topics: BTreeMap<String, Topic>,
+    /// What an old look shows.
+    before: Option<Box<SimulatedKafka>>,
     ids: u32,
 }
 
 impl SimulatedKafka {
     pub fn new() -> SimulatedKafka {
-        SimulatedKafka { cluster_id: "cluster-1".into(), topics: BTreeMap::new(), ids: 0 }
+        SimulatedKafka { cluster_id: "cluster-1".into(), topics: BTreeMap::new(), before: None, ids: 0 }
     }
 
     pub fn address() -> KafkaAddress {
@@ -33,6 +35,18 @@ impl SimulatedKafka {
             login: false,
             ca: None,
             digest: "k".into(),
+        }
+    }
+
+    /// What a look shows: what there is, or what there was before.
+    pub fn seen(&self, old: bool) -> &SimulatedKafka {
+        self.before.as_deref().filter(|_| old).unwrap_or(self)
+    }
+
+    /// From now on an old look shows this.
+    pub fn remember(&mut self, now: bool) {
+        if now {
+            self.before = Some(Box::new(SimulatedKafka { before: None, ..self.clone() }));
         }
     }
 

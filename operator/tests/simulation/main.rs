@@ -6,28 +6,68 @@ mod decisions;
 mod faults;
 mod history;
 mod kafka;
+mod nature;
+mod people;
 mod postgres;
 mod promises;
+mod shrink;
 mod specs;
+mod story;
+mod tally;
 mod world;
 
-use history::History;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+use tally::Tally;
 
-/// Histories of a usual test run; `MILLRACE_HISTORIES` asks for more.
-const HISTORIES: u64 = 1_000;
+/// Histories of a usual test run; `MILLRACE_HISTORIES` asks for more, `MILLRACE_SEED` for others.
+const HISTORIES: u64 = 10_000;
 
 #[test]
 fn every_history_keeps_the_promises_and_becomes_steady() {
-    let asked = std::env::var("MILLRACE_HISTORIES").ok().and_then(|text| text.parse().ok());
-    let first = std::env::var("MILLRACE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first: u64 = number("MILLRACE_SEED").unwrap_or(0);
+    let histories: u64 = number("MILLRACE_HISTORIES").unwrap_or(HISTORIES);
     let specs = specs::Specs::compile();
-    let mut tally = history::Tally::default();
-    for seed in first..first + asked.unwrap_or(HISTORIES) {
-        History::new(seed, &specs).run(&mut tally);
+    let all = Mutex::new(Tally::default());
+    let next = AtomicU64::new(first);
+    // The first one that fails, and what every later one has told.
+    let failed: Mutex<BTreeSet<u64>> = Mutex::default();
+    std::panic::set_hook(Box::new(|_| {}));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let mut tally = Tally::default();
+                while failed.lock().is_ok_and(|failed| failed.is_empty()) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + histories {
+                        break;
+                    }
+                    match shrink::failure(seed, &specs, &BTreeSet::new(), None) {
+                        Ok(history) => tally.merge(history),
+                        Err(_) => _ = failed.lock().map(|mut failed| failed.insert(seed)),
+                    }
+                }
+                let _ = all.lock().map(|mut all| all.merge(tally));
+            });
+        }
+    });
+    let story = failed.into_inner().ok().and_then(|failed| failed.first().copied());
+    let story = story.map(|seed| shrink::shortest_story(seed, &specs));
+    let _ = std::panic::take_hook();
+    if let Some(story) = story {
+        panic!("{story}");
     }
-    // A world in which nothing happens proves nothing.
-    let enough = asked.unwrap_or(HISTORIES) / 20;
-    for (what, count) in tally.counts() {
-        assert!(count >= enough, "{what} happened {count} times in all histories, expected at least {enough}");
+    let all = all.into_inner().expect("no thread has ended badly");
+    println!("{all}");
+    if histories >= HISTORIES {
+        let lacks = all.lacks(histories / 200);
+        assert!(lacks.is_empty(), "a world in which nothing happens proves nothing: {}\n{all}", lacks.join("; "));
     }
 }

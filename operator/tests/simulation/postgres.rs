@@ -30,6 +30,8 @@ pub struct SimulatedPostgres {
     pub transactions: u64,
     pub cut_over_at: Option<u64>,
     pub readers: Vec<Reader>,
+    /// How often the owners of a revision's tasks were raised.
+    pub fences: u64,
     catalogs: u32,
 }
 
@@ -242,7 +244,10 @@ impl SimulatedPostgres {
                 let old = view.revisions.get_mut(live).expect("looked at above");
                 (old.state, old.ended_at) = (RevisionState::Retired, Some(now));
             }
-            Action::FenceLive { live, .. } => return turn(view, live, RevisionState::Open, RevisionState::Fenced, now),
+            Action::FenceLive { live, .. } => {
+                self.fences += 1;
+                return turn(view, live, RevisionState::Open, RevisionState::Fenced, now);
+            }
             Action::UnfenceLive { live } => return turn(view, live, RevisionState::Fenced, RevisionState::Open, now),
             Action::GrantReaders { readers, .. } => {
                 self.granted.extend(readers.iter().cloned());

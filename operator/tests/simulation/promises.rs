@@ -19,59 +19,60 @@ use std::{collections::BTreeMap, time::Duration};
 /// Readers get news again after this long.
 const FENCE_AT_MOST: Duration = Duration::from_secs(30);
 
+#[derive(Default)]
 pub struct Promises {
     seed: u64,
     /// The highest position that readers have seen, by topic id and partition.
     seen: BTreeMap<(String, i32), i64>,
     partitions: BTreeMap<String, usize>,
     live: Option<Revision>,
-    pub cut_overs: u64,
-    pub fences: u64,
-    pub drops: u64,
-    pub abandoned: u64,
-    pub adoptions: u64,
-    pub left_behind: u64,
+    cut_overs: u64,
+    fences: u64,
+    drops: u64,
+    abandoned: u64,
+    adoptions: u64,
+    left_behind: u64,
     /// Looks that found records gone, and looks at workers that could not go on.
-    pub losses: u64,
-    pub problems: u64,
+    losses: u64,
+    problems: u64,
     /// Looks at a Table that may have missed tombstones.
-    pub pauses: u64,
+    pauses: u64,
     /// Looks at replays that would leave records out unasked, and partitions in which one does so as it was told.
-    pub refusals: u64,
-    pub midway: u64,
-    pub aborts: u64,
-    pub retries: u64,
-    pub rollbacks: u64,
+    refusals: u64,
+    midway: u64,
+    aborts: u64,
+    retries: u64,
+    rollbacks: u64,
     /// Cut-overs that a person let happen, and those among them that take columns from readers.
-    pub approvals: u64,
-    pub losses_approved: u64,
+    approvals: u64,
+    losses_approved: u64,
 }
 
 impl Promises {
     pub fn new(seed: u64) -> Promises {
-        let (seen, partitions) = (BTreeMap::new(), BTreeMap::new());
-        Promises {
-            seed,
-            seen,
-            partitions,
-            live: None,
-            cut_overs: 0,
-            fences: 0,
-            drops: 0,
-            abandoned: 0,
-            adoptions: 0,
-            left_behind: 0,
-            losses: 0,
-            problems: 0,
-            pauses: 0,
-            refusals: 0,
-            midway: 0,
-            aborts: 0,
-            retries: 0,
-            rollbacks: 0,
-            approvals: 0,
-            losses_approved: 0,
-        }
+        Promises { seed, ..Promises::default() }
+    }
+
+    /// What has happened.
+    pub fn counts(&self) -> [(&'static str, u64); 16] {
+        [
+            ("a cut-over", self.cut_overs),
+            ("a fence", self.fences),
+            ("a drop", self.drops),
+            ("an abandoned revision", self.abandoned),
+            ("an adoption", self.adoptions),
+            ("a deletion that left things behind", self.left_behind),
+            ("a look at records that are gone", self.losses),
+            ("a look at workers that cannot go on", self.problems),
+            ("a look at a table that was not read for long", self.pauses),
+            ("a look at a replay that is refused", self.refusals),
+            ("a revision that leaves records out as it was told to", self.midway),
+            ("an abort", self.aborts),
+            ("a retry", self.retries),
+            ("a rollback that went live", self.rollbacks),
+            ("a cut-over that a person let happen", self.approvals),
+            ("a cut-over that takes columns from readers", self.losses_approved),
+        ]
     }
 
     /// The database was emptied: readers have lost everything already, and by nobody's plan.

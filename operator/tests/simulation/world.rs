@@ -2,11 +2,12 @@
 
 use crate::{
     cluster::SimulatedCluster,
-    faults::{Fate, Faults},
+    faults::{Fate, Fault, Faults},
     kafka::SimulatedKafka,
     postgres::{Answer, Reader, SimulatedPostgres},
     promises::Promises,
     specs::TOPIC,
+    story::{Lines, Story},
 };
 use millrace_contract::revision::RevisionState;
 use millrace_crds::{MaterializedViewStatus, Reason};
@@ -16,13 +17,17 @@ use millrace_operator::{
         desired::Desired,
         known::Known,
         moment::Moment,
+        name::Revision,
         observed::{Observed, Offsets},
         replay::asked_time,
         trouble::Trouble,
     },
     world::{Performed, Report, World},
 };
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 pub struct SimulatedWorld(Mutex<State>);
 
@@ -34,13 +39,37 @@ pub struct State {
     pub cluster: SimulatedCluster,
     pub status: MaterializedViewStatus,
     pub promises: Promises,
-    pub postgres_is_gone: bool,
+    pub story: Story,
+    /// The resource that there is.
+    pub uid: String,
+    pub away: Away,
     /// The operator has ended in the middle of a round.
     pub crashed: bool,
+    pub zombies: Vec<Zombie>,
+}
+
+/// Who does not answer, for any time.
+#[derive(Debug, Default)]
+pub struct Away {
+    pub kafka: bool,
+    pub postgres: bool,
+    pub cluster: bool,
+}
+
+/// A worker that was stopped before its commit.
+#[derive(Debug)]
+pub struct Zombie {
+    pub revision: Revision,
+    pub topic: String,
+    pub partition: i32,
+    pub from: i64,
+    pub to: i64,
+    /// The resource, and how often its view's owners were raised, when it was stopped.
+    pub fence: Option<(String, u64)>,
 }
 
 impl SimulatedWorld {
-    pub fn new(seed: u64) -> SimulatedWorld {
+    pub fn new(seed: u64, uid: &str, lines: Option<Lines>) -> SimulatedWorld {
         SimulatedWorld(Mutex::new(State {
             faults: Faults::new(seed),
             now: Moment(1_700_000_000_000),
@@ -49,8 +78,11 @@ impl SimulatedWorld {
             cluster: SimulatedCluster::default(),
             status: MaterializedViewStatus::default(),
             promises: Promises::new(seed),
-            postgres_is_gone: false,
+            story: Story::told_to(lines),
+            uid: uid.to_owned(),
+            away: Away::default(),
             crashed: false,
+            zombies: Vec::new(),
         }))
     }
 
@@ -62,34 +94,55 @@ impl SimulatedWorld {
 impl World for SimulatedWorld {
     async fn observe(&self, desired: &Desired) -> Observed {
         let mut state = self.state();
-        let State { faults, kafka, postgres, cluster, postgres_is_gone, now, .. } = &mut *state;
+        let [kafka_hidden, topic_hidden, postgres_hidden, cluster_hidden, old_kafka, old_cluster] = [
+            Fault::KafkaNotSeen,
+            Fault::TopicNotSeen,
+            Fault::PostgresNotSeen,
+            Fault::ClusterNotSeen,
+            Fault::KafkaIsOld,
+            Fault::ClusterIsOld,
+        ]
+        .map(|fault| state.strikes(fault));
+        let State { kafka, postgres, cluster, away, now, .. } = &*state;
+        let seen = kafka.seen(old_kafka);
         Observed {
             kafka_address: Known::Present(SimulatedKafka::address()),
-            kafka: kafka.observe(TOPIC, faults.strikes(), faults.strikes(), asked_time(desired, *now), *now),
-            catalog: postgres.observe(desired, faults.strikes() || *postgres_is_gone),
-            children: cluster.observe(faults.strikes(), faults.strikes()),
+            kafka: seen.observe(TOPIC, kafka_hidden || away.kafka, topic_hidden, asked_time(desired, *now), *now),
+            catalog: postgres.observe(desired, postgres_hidden || away.postgres),
+            children: cluster.observe(cluster_hidden || away.cluster, old_cluster),
         }
     }
 
     async fn perform(&self, desired: &Desired, action: &Action) -> Result<Performed, Trouble> {
         let mut state = self.state();
         let lost = || Err(Trouble::cluster(Reason::Unknown, "no answer"));
-        let fate = if state.crashed { Fate::Crash } else { state.faults.fate() };
+        let fate = if state.crashed { Fate::Struck(Fault::OperatorEnds) } else { state.faults.fate() };
+        if let Fate::Struck(fault) = fate
+            && !state.crashed
+        {
+            state.story.struck(fault);
+        }
         match fate {
-            Fate::LostCall => return lost(),
-            Fate::Crash => {
+            Fate::Struck(Fault::LostCall) => return lost(),
+            Fate::Struck(Fault::OperatorEnds) => {
                 state.crashed = true;
                 return lost();
             }
-            Fate::Done | Fate::LostAnswer => {}
+            Fate::Struck(Fault::CallTakesLong) => {
+                let late = Duration::from_millis(state.faults.offset(60_000).unsigned_abs());
+                state.now = state.now + late;
+                state.work(desired);
+            }
+            Fate::Struck(_) | Fate::Done => {}
         }
-        if state.postgres_is_gone && is_in_postgres(action) {
+        if state.is_away(action) {
             return lost();
         }
-        let done = state.perform(desired, action);
-        let State { promises, postgres, kafka, .. } = &mut *state;
-        promises.check(desired, action, done, postgres, kafka);
-        if fate == Fate::LostAnswer {
+        let mut done = state.perform_and_check(desired, action);
+        if fate == Fate::Struck(Fault::CallArrivesTwice) {
+            done |= state.perform_and_check(desired, action);
+        }
+        if fate == Fate::Struck(Fault::LostAnswer) {
             return lost();
         }
         Ok(if done { Performed::Done } else { Performed::NotYet("another look".into()) })
@@ -97,8 +150,10 @@ impl World for SimulatedWorld {
 
     async fn report(&self, _: &Desired, report: &Report) -> Result<(), Trouble> {
         let mut state = self.state();
-        let fate = if state.crashed { Fate::Crash } else { state.faults.fate() };
-        if matches!(fate, Fate::Done | Fate::LostAnswer)
+        let arrives = !state.crashed
+            && !state.away.cluster
+            && !matches!(state.faults.fate(), Fate::Struck(Fault::LostCall | Fault::OperatorEnds));
+        if arrives
             && let Some(status) = &report.status
         {
             state.status = status.clone();
@@ -107,21 +162,37 @@ impl World for SimulatedWorld {
     }
 }
 
-/// Whether the action needs Postgres.
-fn is_in_postgres(action: &Action) -> bool {
-    !matches!(
-        action,
-        Action::CreateTopic { .. }
-            | Action::GrowTopic { .. }
-            | Action::ConfigureTopic { .. }
-            | Action::ApplyDeployment { .. }
+impl State {
+    /// Whether this goes wrong now.
+    fn strikes(&mut self, fault: Fault) -> bool {
+        let strikes = self.faults.strikes();
+        if strikes {
+            self.story.struck(fault);
+        }
+        strikes
+    }
+
+    /// Whether the one who would do it does not answer.
+    fn is_away(&self, action: &Action) -> bool {
+        match action {
+            Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => self.away.kafka,
+            Action::ApplyDeployment { .. }
             | Action::DeleteDeployment { .. }
             | Action::AddFinalizer
-            | Action::RemoveFinalizer { .. }
-    )
-}
+            | Action::RemoveFinalizer { .. } => self.away.cluster,
+            Action::ApplyLogin(_) => self.away.cluster || self.away.postgres,
+            _ => self.away.postgres,
+        }
+    }
 
-impl State {
+    fn perform_and_check(&mut self, desired: &Desired, action: &Action) -> bool {
+        let done = self.perform(desired, action);
+        self.story.tell(|| format!("    {action}: {}", if done { "done" } else { "refused" }));
+        let State { promises, postgres, kafka, .. } = self;
+        promises.check(desired, action, done, postgres, kafka);
+        done
+    }
+
     /// Whether it was done, and not refused.
     fn perform(&mut self, desired: &Desired, action: &Action) -> bool {
         match action {
@@ -131,8 +202,14 @@ impl State {
             Action::ApplyDeployment { .. }
             | Action::DeleteDeployment { .. }
             | Action::AddFinalizer
-            | Action::RemoveFinalizer { .. } => self.cluster.perform(action),
+            | Action::RemoveFinalizer { .. } => {
+                // What belongs to a resource that is gone goes with it.
+                desired.identity.uid == self.uid && self.cluster.perform(action)
+            }
             Action::ApplyLogin(login) => {
+                if desired.identity.uid != self.uid {
+                    return false;
+                }
                 let digest = self.cluster.apply_login(login);
                 self.postgres.set_password(digest);
                 true
@@ -143,7 +220,7 @@ impl State {
 
     /// Workers that run move the positions of open revisions, each partition by itself.
     pub fn work(&mut self, desired: &Desired) {
-        let Some(view) = self.postgres.view.as_mut().filter(|_| !self.postgres_is_gone) else { return };
+        let Some(view) = self.postgres.view.as_mut().filter(|_| !self.away.postgres) else { return };
         for (revision, row) in &mut view.revisions {
             let deployment = desired.identity.name.deployment(revision);
             if row.state != RevisionState::Open || !self.cluster.works(&deployment) {
