@@ -92,13 +92,8 @@ impl Faults {
         if !self.strikes() {
             return Fate::Done;
         }
-        let fates = [
-            Fault::LostCall,
-            Fault::LostAnswer,
-            Fault::CallArrivesTwice,
-            Fault::CallTakesLong,
-            Fault::OperatorEnds,
-        ];
+        let fates =
+            [Fault::LostCall, Fault::LostAnswer, Fault::CallArrivesTwice, Fault::CallTakesLong, Fault::OperatorEnds];
         Fate::Struck(fates[self.below(fates.len())])
     }
 

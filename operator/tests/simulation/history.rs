@@ -1,12 +1,6 @@
 //! One history: rounds of the operator between things that people, topics, workers and faults do; then quiet.
 
-use crate::{
-    faults::Fault,
-    specs::Specs,
-    story::Lines,
-    tally::Tally,
-    world::SimulatedWorld,
-};
+use crate::{faults::Fault, specs::Specs, story::Lines, tally::Tally, world::SimulatedWorld};
 use futures::executor::block_on;
 use millrace_contract::revision::RevisionState;
 use millrace_crds::RolloutPhase;

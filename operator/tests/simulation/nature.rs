@@ -111,7 +111,8 @@ impl State {
             return;
         };
         let same = zombie.fence == view.uid.clone().map(|uid| (uid, fences));
-        let task = row.progress.iter_mut().find(|task| task.topic == zombie.topic && task.partition == zombie.partition);
+        let task =
+            row.progress.iter_mut().find(|task| task.topic == zombie.topic && task.partition == zombie.partition);
         if let Some(task) = task.filter(|task| same && task.next_offset == zombie.from) {
             // Nobody else has read on, and the records were there when it read them.
             let end = self.kafka.topics.get(&task.topic).filter(|topic| topic.id == task.topic_id);

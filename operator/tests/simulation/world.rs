@@ -153,9 +153,7 @@ impl World for SimulatedWorld {
         let arrives = !state.crashed
             && !state.away.cluster
             && !matches!(state.faults.fate(), Fate::Struck(Fault::LostCall | Fault::OperatorEnds));
-        if arrives
-            && let Some(status) = &report.status
-        {
+        if arrives && let Some(status) = &report.status {
             state.status = status.clone();
         }
         Ok(())
