@@ -105,6 +105,8 @@ named! {
         AwaitingPromotion,
         /// `spec.rollout.paused` is true: nothing is built or swapped, the live revision is kept up to date.
         RolloutPaused,
+        /// `spec.rollout.strategy` is InPlaceWithDowntime: readers see the new revision while it fills.
+        Refilling,
         /// A person has ended the rollout; the live one stays.
         RolloutAborted,
         /// A person has gone back from the revision that the spec asks for.

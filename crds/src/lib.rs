@@ -21,7 +21,7 @@ mod validation;
 pub use condition::{ConditionType, Reason};
 pub use materialized_view::{
     Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, OnBreakingChange,
-    Promotion, Rollout, SecretReference,
+    Promotion, Rollout, SecretReference, Strategy,
 };
 pub use replay::{Earliest, Latest, Replay, ReplayFrom};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};

@@ -180,8 +180,18 @@ pub struct Rollout {
     pub promotion: Promotion,
     /// What happens when a new query lacks columns that readers see. Refuse: nothing is built. AwaitApproval: it is built and waits for the annotation millrace.dev/promote with its name; the columns stay and are null from then on.
     pub on_breaking_change: OnBreakingChange,
+    /// Shadow: a revision is built beside the live one, and readers notice nothing. InPlaceWithDowntime: it goes live at once and empty, the one before is dropped, and readers see it fill: for a result that Postgres has no room for twice.
+    pub strategy: Strategy,
     /// Stops whatever rollout there is, and lets none begin. The live revision is kept up to date.
     pub paused: bool,
+}
+
+/// What readers see while a new revision is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Strategy {
+    #[default]
+    Shadow,
+    InPlaceWithDowntime,
 }
 
 /// When a revision that has caught up goes live.
@@ -207,6 +217,7 @@ impl Default for Rollout {
             retain_previous: "1h".to_string(),
             promotion: Promotion::Automatic,
             on_breaking_change: OnBreakingChange::Refuse,
+            strategy: Strategy::Shadow,
             paused: false,
         }
     }

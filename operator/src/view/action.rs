@@ -77,9 +77,15 @@ pub enum Action {
         sql: String,
     },
     /// `UPDATE live_revision`, when `next` is at or past `live` in every partition that both read.
+    /// `unfinished`: wherever it is; readers see it fill.
     CutOver {
         live: Revision,
         next: Revision,
+        unfinished: bool,
+    },
+    /// The live revision, which went live unfinished, has read everything.
+    NoteFilled {
+        live: Revision,
     },
     /// Nobody commits to the live revision any more, so that the next one passes it.
     FenceLive {
@@ -227,9 +233,13 @@ impl Action {
                 ("WorkersApplied", format!("deployment {name} has {replicas} workers"))
             }
             Action::ShowFirst { revision, target, .. } => ("Live", format!("{target} shows revision {revision}")),
-            Action::CutOver { live, next } => {
+            Action::CutOver { live, next, unfinished: false } => {
                 ("CutOver", format!("revision {next} is live; readers saw {live} until now"))
             }
+            Action::CutOver { live, next, unfinished: true } => {
+                ("CutOver", format!("revision {next} is live and fills; readers saw {live} until now"))
+            }
+            Action::NoteFilled { live } => ("Filled", format!("revision {live} has read everything")),
             Action::FenceLive { live, next } => {
                 ("LiveFenced", format!("revision {live} stands still until {next} passes it"))
             }
@@ -325,7 +335,10 @@ impl fmt::Display for Action {
             Action::DeleteDeployment { name, .. } => write!(f, "delete deployment {name}"),
             Action::ShowFirst { revision, target, .. } => write!(f, "show first {revision} in {target}"),
             Action::Show { expected, shown, .. } => write!(f, "show {shown} instead of {expected}"),
-            Action::CutOver { live, next } => write!(f, "cut over from {live} to {next}"),
+            Action::CutOver { live, next, unfinished } => {
+                write!(f, "cut over from {live} to {next}{}", if *unfinished { ", unfinished" } else { "" })
+            }
+            Action::NoteFilled { live } => write!(f, "note that {live} has read everything"),
             Action::FenceLive { live, next } => write!(f, "fence {live} for {next}"),
             Action::UnfenceLive { live } => write!(f, "unfence {live}"),
             Action::GrantReaders { target, readers } => write!(f, "grant {target} to {}", readers.join(", ")),

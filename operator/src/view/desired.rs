@@ -8,7 +8,7 @@ use super::{
     trouble::Trouble,
 };
 use millrace_contract::{Plan, Source, revision::revision_name};
-use millrace_crds::{OnBreakingChange, Promotion};
+use millrace_crds::{OnBreakingChange, Promotion, Strategy};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// One MaterializedView, understood.
@@ -50,6 +50,7 @@ pub struct Rollout {
     pub retain_previous: Duration,
     pub promotion: Promotion,
     pub on_breaking_change: OnBreakingChange,
+    pub strategy: Strategy,
     pub paused: bool,
 }
 

@@ -185,6 +185,8 @@ pub struct RevisionRow {
     pub resumed_at: Option<Moment>,
     /// When it was first seen to have caught up while something else was waited for.
     pub caught_up_at: Option<Moment>,
+    /// It went live unfinished, and has not read everything yet.
+    pub refilling: bool,
     /// Column lists of the indexes of `rows` besides the key.
     pub indexes: BTreeSet<Vec<String>>,
     pub progress: Vec<Progress>,

@@ -13,7 +13,7 @@ use super::{
     trouble::Trouble,
 };
 use millrace_contract::revision::RevisionState;
-use millrace_crds::{Reason, RolloutPhase};
+use millrace_crds::{Reason, RolloutPhase, Strategy};
 use std::time::Duration;
 
 /// Behind by more than this, a revision is still building.
@@ -30,7 +30,10 @@ const OUTRUN_WITHIN: i64 = 1_000;
 
 pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     let Some(next) = sight.view.revisions.get(&goal.revision) else { return };
-    if sight.view.live.as_ref() == Some(&goal.revision) || !is_built(plan, &goal.revision, next) {
+    if sight.view.live.as_ref() == Some(&goal.revision) {
+        return refill(plan, sight, goal, next);
+    }
+    if !is_built(plan, &goal.revision, next) {
         return;
     }
     match sight.view.live.as_ref() {
@@ -72,8 +75,7 @@ fn first(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, next: &RevisionRow)
         return plan.wait("Kafka, to know where the topics end", Duration::from_secs(5));
     };
     let behind = behind_ends(next, kafka);
-    let outrun = sight.now.since(next.created_at) > OUTRUN_AFTER && behind.within(OUTRUN_WITHIN);
-    if !(behind.within(0) || outrun) {
+    if !is_whole(sight, next, behind) {
         return not_there_yet(plan, goal, behind, "the ends of the topics");
     }
     let Ok(compiled) = &next.plan else { return };
@@ -85,6 +87,24 @@ fn first(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, next: &RevisionRow)
     }
     let sql = first_sql(&sight.desired.identity.name, target, &goal.revision, compiled);
     plan.actions.push(Action::ShowFirst { revision: goal.revision.clone(), target: target.clone(), sql });
+}
+
+/// Whether a revision has read what there was, or is only just outrun by producers.
+fn is_whole(sight: Sight<'_>, row: &RevisionRow, behind: Behind) -> bool {
+    let outrun = sight.now.since(row.created_at) > OUTRUN_AFTER && behind.within(OUTRUN_WITHIN);
+    behind.within(0) || outrun
+}
+
+/// A live revision that went live unfinished is built before the eyes of readers.
+fn refill(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, live: &RevisionRow) {
+    if !live.refilling {
+        return;
+    }
+    let behind = sight.kafka().map_or(Behind::Unmeasured, |kafka| behind_ends(live, kafka));
+    if is_whole(sight, live, behind) {
+        plan.actions.push(Action::NoteFilled { live: goal.revision.clone() });
+    }
+    not_there_yet(plan, goal, behind, "the ends of the topics");
 }
 
 fn not_there_yet(plan: &mut Plan, goal: &Goal<'_>, behind: Behind, what: &str) {
@@ -105,13 +125,14 @@ fn replace(
     live_name: &Revision,
     live: &RevisionRow,
 ) {
-    let behind = if comparable(next, live) {
+    let unfinished = sight.desired.rollout.strategy == Strategy::InPlaceWithDowntime && !goal.rolled_back;
+    let behind = if comparable(next, live) && !live.refilling {
         behind_live(next, live)
     } else {
         // Nothing in common to compare: the new revision has to have read its own topics.
         sight.kafka().map_or(Behind::Unmeasured, |kafka| behind_ends(next, kafka))
     };
-    if !behind.within(FENCE_WITHIN) {
+    if !unfinished && !behind.within(FENCE_WITHIN) {
         return not_there_yet(plan, goal, behind, "the live one");
     }
     phase(plan, &goal.revision, RolloutPhase::CuttingOver);
@@ -152,8 +173,8 @@ fn replace(
         plan.wait("readers that hold the view open for longer than a moment", Duration::from_millis(200));
         return;
     }
-    if behind.within(0) {
-        plan.actions.push(Action::CutOver { live: live_name.clone(), next: goal.revision.clone() });
+    if unfinished || behind.within(0) {
+        plan.actions.push(Action::CutOver { live: live_name.clone(), next: goal.revision.clone(), unfinished });
         plan.look_again(Duration::from_millis(100));
         return;
     }

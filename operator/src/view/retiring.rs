@@ -9,7 +9,7 @@ use super::{
     shown::Shown,
 };
 use millrace_contract::revision::RevisionState;
-use millrace_crds::RolloutPhase;
+use millrace_crds::{RolloutPhase, Strategy};
 use std::time::Duration;
 
 /// `goal` is the revision that is asked for: it is never dropped.
@@ -21,6 +21,8 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: Option<&Revision>) {
         }
         let kept_for = match row.state {
             RevisionState::Open | RevisionState::Fenced => continue,
+            // There was no room for two.
+            RevisionState::Retired if sight.desired.rollout.strategy == Strategy::InPlaceWithDowntime => Duration::ZERO,
             RevisionState::Retired => sight.desired.rollout.retain_previous,
             RevisionState::Abandoned => Duration::ZERO,
         };

@@ -16,7 +16,7 @@ use millrace_contract::{
     SqlType,
     source::{self as contract, Origin, SourceColumn, SourceKind},
 };
-use millrace_crds::{self as crds, ConditionType, MaterializedView, OnBreakingChange, Promotion, Reason};
+use millrace_crds::{self as crds, ConditionType, MaterializedView, OnBreakingChange, Promotion, Reason, Strategy};
 use millrace_sql::{SourceDecl, ViewQuery, compile};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -92,6 +92,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
             retain_previous: Duration::from_secs(3600),
             promotion: Promotion::Automatic,
             on_breaking_change: OnBreakingChange::Refuse,
+            strategy: Strategy::Shadow,
             paused: false,
         }),
         requests: requests.unwrap_or_default(),
@@ -194,12 +195,13 @@ fn topics(sources: &[crds::Source]) -> Vec<TopicWish> {
 }
 
 fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
-    let crds::Rollout { timeout: _, retain_previous: _, promotion, on_breaking_change, paused } = rollout;
+    let crds::Rollout { timeout: _, retain_previous: _, promotion, on_breaking_change, strategy, paused } = rollout;
     Ok(Rollout {
         timeout: rollout.timeout().map_err(|error| error.to_string())?,
         retain_previous: rollout.retain_previous().map_err(|error| error.to_string())?,
         promotion: *promotion,
         on_breaking_change: *on_breaking_change,
+        strategy: *strategy,
         paused: *paused,
     })
 }

@@ -263,6 +263,10 @@ impl Judge<'_> {
     fn available(&self, previous: &MaterializedViewStatus) -> Found {
         let kind = ConditionType::Available;
         match (self.view, self.observed.catalog.trouble()) {
+            (Some(view), _) if view.live_row().is_some_and(|(_, live)| live.refilling) => {
+                let sentence = format!("{} fills: its rollout.strategy is InPlaceWithDowntime", self.desired.target);
+                (kind, "False", Reason::Refilling, sentence)
+            }
             (Some(view), _) if view.live.is_some() && view.shown != Shown::Nothing => {
                 (kind, "True", Reason::Live, format!("readers of {} are served", self.desired.target))
             }
@@ -297,7 +301,8 @@ impl Judge<'_> {
         if let Some((reason, sentence)) = self.waits_for_a_person().filter(|_| !live) {
             return (kind, "False", reason, sentence);
         }
-        if !live || self.columns_to_come() {
+        let refilling = self.view.and_then(ViewRow::live_row).is_some_and(|(_, row)| row.refilling);
+        if !live || refilling || self.columns_to_come() {
             return (kind, "False", Reason::RollingOut, "status.rollout says how far it is".to_owned());
         }
         let lag = self.status.lag_records.unwrap_or(0);

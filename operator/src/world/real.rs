@@ -100,6 +100,7 @@ impl World for RealWorld {
             | Action::ShowFirst { .. }
             | Action::Show { .. }
             | Action::CutOver { .. }
+            | Action::NoteFilled { .. }
             | Action::FenceLive { .. }
             | Action::UnfenceLive { .. }
             | Action::GrantReaders { .. }

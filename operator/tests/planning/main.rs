@@ -1,5 +1,7 @@
 //! Plans as text: what a person wrote and what was seen, and what is done, waited for and wrong because of it.
 
+#[path = "../addresses/mod.rs"]
+mod addresses;
 mod building;
 mod decisions;
 mod deletion;
@@ -7,4 +9,5 @@ mod replays;
 mod rollouts;
 mod scene;
 mod statuses;
+mod strategies;
 mod troubles;

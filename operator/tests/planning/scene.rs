@@ -1,5 +1,6 @@
 //! A view and its world as values: what a person wrote, what was seen, and the plan that follows, as text.
 
+use crate::addresses::{kafka_address, postgres_address};
 use expect_test::Expect;
 use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
 use millrace_crds::{MaterializedView, MaterializedViewStatus, Reason};
@@ -9,8 +10,8 @@ use millrace_operator::view::{
     moment::Moment,
     name::Revision,
     observed::{
-        AcceptedReplay, Catalog, Children, DeploymentState, Kafka, KafkaAddress, Observed, Offsets, PostgresAddress,
-        Progress, RevisionRow, TargetState, Topic, ViewRow, WorkerSecret,
+        AcceptedReplay, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, Progress,
+        RevisionRow, TargetState, Topic, ViewRow, WorkerSecret,
     },
     plan::plan,
     replay::new_replay,
@@ -215,6 +216,7 @@ impl Scene {
             paused: false,
             resumed_at: None,
             caught_up_at: None,
+            refilling: false,
             indexes: BTreeSet::new(),
             progress: kafka.topic(TOPIC).expect("the topic is there").partitions.iter().map(progress).collect(),
         };
@@ -373,26 +375,6 @@ pub fn kafka_is_gone() -> Trouble {
 
 pub fn postgres_is_gone() -> Trouble {
     Trouble::sink(Reason::PostgresUnreachable, "Postgres does not answer")
-}
-
-fn kafka_address() -> KafkaAddress {
-    KafkaAddress {
-        bootstrap_servers: "kafka:9092".into(),
-        security_protocol: "PLAINTEXT".into(),
-        login: false,
-        ca: None,
-        digest: "k".into(),
-    }
-}
-
-fn postgres_address() -> PostgresAddress {
-    PostgresAddress {
-        host: "postgres".into(),
-        port: 5432,
-        database: "millrace".into(),
-        ssl_mode: "disable".into(),
-        ca: None,
-    }
 }
 
 fn merge(into: &mut Value, from: Value) {

@@ -6,7 +6,7 @@ use millrace_operator::view::{
     action::Action,
     known::Known,
     moment::Moment,
-    observed::{Kafka, KafkaAddress, Offsets, Topic},
+    observed::{Kafka, Offsets, Topic},
     trouble::Trouble,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -26,16 +26,6 @@ pub struct SimulatedKafka {
 impl SimulatedKafka {
     pub fn new() -> SimulatedKafka {
         SimulatedKafka { cluster_id: "cluster-1".into(), topics: BTreeMap::new(), before: None, ids: 0 }
-    }
-
-    pub fn address() -> KafkaAddress {
-        KafkaAddress {
-            bootstrap_servers: "kafka:9092".into(),
-            security_protocol: "PLAINTEXT".into(),
-            login: false,
-            ca: None,
-            digest: "k".into(),
-        }
     }
 
     /// What a look shows: what there is, or what there was before.

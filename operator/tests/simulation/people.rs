@@ -6,7 +6,7 @@ use crate::{
     specs::{TOPIC, UID},
 };
 use millrace_contract::revision::RevisionState;
-use millrace_crds::{OnBreakingChange, Promotion, Reason, RolloutPhase};
+use millrace_crds::{OnBreakingChange, Promotion, Reason, RolloutPhase, Strategy};
 use millrace_operator::view::{
     desired::{Deletion, DeletionPolicy, Desired},
     moment::Moment,
@@ -31,7 +31,7 @@ impl History<'_> {
         }
         let word = world.faults.word() as usize;
         let now = world.now;
-        if what <= 20 {
+        if what <= 21 {
             world.story.struck(if what == 11 { Fault::ResourceDeleted } else { Fault::SpecChanged });
         }
         drop(state);
@@ -60,6 +60,7 @@ impl History<'_> {
             }
             17 => self.desired.rollout.paused = !self.desired.rollout.paused,
             18..=20 => self.request(Verb::ALL[word % 3]),
+            21 => self.desired.rollout.strategy = [Strategy::Shadow, Strategy::InPlaceWithDowntime][word % 2],
             _ => {}
         }
     }

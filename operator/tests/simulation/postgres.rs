@@ -1,6 +1,6 @@
 //! A Postgres of values: the catalog, the schemas, the relation that readers query, and readers with open snapshots.
 
-use crate::decisions::decide;
+use crate::{addresses::postgres_address, decisions::decide};
 use millrace_contract::{Plan, revision::RevisionState};
 use millrace_crds::Reason;
 use millrace_operator::view::{
@@ -9,7 +9,7 @@ use millrace_operator::view::{
     known::Known,
     moment::Moment,
     name::Revision,
-    observed::{AcceptedReplay, Catalog, PostgresAddress, Progress, RevisionRow, TargetState, ViewRow},
+    observed::{AcceptedReplay, Catalog, Progress, RevisionRow, TargetState, ViewRow},
     shown::{Column, Shown, appended_columns, columns},
     trouble::Trouble,
 };
@@ -51,16 +51,6 @@ pub enum Answer {
 }
 
 impl SimulatedPostgres {
-    pub fn address() -> PostgresAddress {
-        PostgresAddress {
-            host: "postgres".into(),
-            port: 5432,
-            database: "millrace".into(),
-            ssl_mode: "disable".into(),
-            ca: None,
-        }
-    }
-
     pub fn observe(&self, desired: &Desired, hidden: bool) -> Known<Catalog> {
         if hidden {
             return Known::Unknown(Trouble::sink(Reason::PostgresUnreachable, "Postgres does not answer"));
@@ -74,7 +64,7 @@ impl SimulatedPostgres {
         Known::Present(Catalog {
             version: millrace_contract::catalog::CATALOG_VERSION,
             id: id.clone(),
-            address: SimulatedPostgres::address(),
+            address: postgres_address(),
             target: match &self.relation {
                 None => TargetState::Free,
                 Some(_) if ours => TargetState::Ours,
@@ -226,7 +216,7 @@ impl SimulatedPostgres {
                     Shown::Switch { .. } | Shown::Nothing => relation,
                 });
             }
-            Action::CutOver { live, next } => {
+            Action::CutOver { live, next, unfinished } => {
                 let switch = Shown::Switch { live: live.clone(), next: next.clone() };
                 let (Some(old), Some(new)) = (view.revisions.get(live), view.revisions.get(next)) else {
                     return Answer::NotYet;
@@ -234,21 +224,27 @@ impl SimulatedPostgres {
                 if view.live.as_ref() != Some(live)
                     || view.shown != switch
                     || new.state != RevisionState::Open
-                    || lacks(new, old)
+                    || (lacks(new, old) && !unfinished)
                 {
                     return Answer::NotYet;
                 }
                 view.live = Some(next.clone());
                 view.rolled_back = view.rolled_back.take().filter(|(_, to)| to == next);
                 self.cut_over_at = Some(transactions);
+                let refilling = lacks(new, old);
                 let old = view.revisions.get_mut(live).expect("looked at above");
                 (old.state, old.ended_at) = (RevisionState::Retired, Some(now));
+                view.revisions.get_mut(next).expect("looked at above").refilling = refilling;
             }
             Action::FenceLive { live, .. } => {
                 self.fences += 1;
                 return turn(view, live, RevisionState::Open, RevisionState::Fenced, now);
             }
             Action::UnfenceLive { live } => return turn(view, live, RevisionState::Fenced, RevisionState::Open, now),
+            Action::NoteFilled { live } => match view.revisions.get_mut(live) {
+                Some(row) if view.live.as_ref() == Some(live) => row.refilling = false,
+                _ => return Answer::NotYet,
+            },
             Action::GrantReaders { readers, .. } => {
                 self.granted.extend(readers.iter().cloned());
                 view.readers.extend(readers.iter().cloned());
@@ -333,6 +329,7 @@ fn row_of(new: &NewRevision, now: Moment) -> RevisionRow {
         paused: false,
         resumed_at: None,
         caught_up_at: None,
+        refilling: false,
         indexes: BTreeSet::new(),
         progress: new.starts.iter().map(progress_of).collect(),
     }

@@ -2,7 +2,7 @@
 
 use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
-use millrace_crds::{Promotion, Reason};
+use millrace_crds::{Promotion, Reason, Strategy};
 use millrace_operator::view::{
     action::{Action, NewRevision},
     desired::{Desired, Identity},
@@ -28,6 +28,8 @@ pub struct Promises {
     live: Option<Revision>,
     cut_overs: u64,
     fences: u64,
+    /// Cut-overs to what is not finished.
+    downtimes: u64,
     drops: u64,
     abandoned: u64,
     adoptions: u64,
@@ -54,10 +56,11 @@ impl Promises {
     }
 
     /// What has happened.
-    pub fn counts(&self) -> [(&'static str, u64); 16] {
+    pub fn counts(&self) -> [(&'static str, u64); 17] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
+            ("a cut-over to what is not finished", self.downtimes),
             ("a drop", self.drops),
             ("an abandoned revision", self.abandoned),
             ("an adoption", self.adoptions),
@@ -96,7 +99,15 @@ impl Promises {
         }
         self.check_decisions(desired, action, done, postgres);
         match action {
-            Action::CutOver { .. } => self.cut_overs += 1,
+            Action::CutOver { unfinished, .. } => {
+                self.cut_overs += 1;
+                if done && *unfinished {
+                    self.downtimes += 1;
+                    assert_eq!(desired.rollout.strategy, Strategy::InPlaceWithDowntime, "seed {seed}: {action}");
+                    // Readers were told that they would see it fill.
+                    self.seen.clear();
+                }
+            }
             Action::FenceLive { .. } => self.fences += 1,
             Action::DropRevision { .. } => self.drops += 1,
             Action::Abandon { .. } => self.abandoned += 1,
@@ -174,7 +185,7 @@ impl Promises {
                 Deed::Reopen(_) => self.retries += 1,
                 Deed::RollBack { .. } | Deed::EndRollback | Deed::Approve(_) | Deed::Nothing(_) => {}
             },
-            Action::CutOver { live, next } => {
+            Action::CutOver { live, next, .. } => {
                 let (before, after) = (&view.revisions[live], &view.revisions[next]);
                 let back = view.rolled_back.as_ref().is_some_and(|(_, to)| to == next);
                 let (old, new) = (before.plan.as_ref().expect("a plan"), after.plan.as_ref().expect("a plan"));
@@ -298,6 +309,7 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         | Action::CreateIndex { .. }
         | Action::Show { .. }
         | Action::CutOver { .. }
+        | Action::NoteFilled { .. }
         | Action::FenceLive { .. }
         | Action::UnfenceLive { .. }
         | Action::GrantReaders { .. }

@@ -1,6 +1,7 @@
 //! The faulty world: it loses calls and answers, hides and delays what is there, and ends the operator in between.
 
 use crate::{
+    addresses::kafka_address,
     cluster::SimulatedCluster,
     faults::{Fate, Fault, Faults},
     kafka::SimulatedKafka,
@@ -106,7 +107,7 @@ impl World for SimulatedWorld {
         let State { kafka, postgres, cluster, away, now, .. } = &*state;
         let seen = kafka.seen(old_kafka);
         Observed {
-            kafka_address: Known::Present(SimulatedKafka::address()),
+            kafka_address: Known::Present(kafka_address()),
             kafka: seen.observe(TOPIC, kafka_hidden || away.kafka, topic_hidden, asked_time(desired, *now), *now),
             catalog: postgres.observe(desired, postgres_hidden || away.postgres),
             children: cluster.observe(cluster_hidden || away.cluster, old_cluster),

@@ -5,8 +5,12 @@
 use crate::ident::quote;
 
 /// The statements of each version, first to last; version n is `MIGRATIONS[n - 1]`.
-pub const MIGRATIONS: &[&str] =
-    &[include_str!("catalog/0001.sql"), include_str!("catalog/0002.sql"), include_str!("catalog/0003.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("catalog/0001.sql"),
+    include_str!("catalog/0002.sql"),
+    include_str!("catalog/0003.sql"),
+    include_str!("catalog/0008.sql"),
+];
 
 /// The version this program writes.
 pub const CATALOG_VERSION: i32 = MIGRATIONS.len() as i32;

@@ -58,18 +58,25 @@ pub async fn show_first(
     .bind(&revision.0)
     .execute(&mut *transaction)
     .await?;
-    went_live(&mut transaction, view, revision).await?;
+    went_live(&mut transaction, view, revision, false).await?;
     transaction.commit().await?;
     Ok(Performed::Done)
 }
 
-async fn went_live(connection: &mut PgConnection, view: &Identity, revision: &Revision) -> Result<(), Refusal> {
+async fn went_live(
+    connection: &mut PgConnection,
+    view: &Identity,
+    revision: &Revision,
+    unfinished: bool,
+) -> Result<(), Refusal> {
     sqlx::query(
-        "UPDATE millrace.revision SET live_at = now(), ended_at = NULL WHERE namespace = $1 AND view = $2 AND revision = $3",
+        "UPDATE millrace.revision SET live_at = now(), ended_at = NULL, refilling = $4
+         WHERE namespace = $1 AND view = $2 AND revision = $3",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
     .bind(&revision.0)
+    .bind(unfinished)
     .execute(connection)
     .await?;
     Ok(())
@@ -154,8 +161,15 @@ const BEHIND: &str = "
                             AND n.topic = l.topic AND n.partition = l.partition
                             AND (n.topic_id <> l.topic_id OR n.next_offset >= l.next_offset)))";
 
-/// The swap: one UPDATE, after both revisions' positions stand still under locks and are compared.
-pub async fn cut_over(pool: &PgPool, view: &Identity, live: &Revision, next: &Revision) -> Result<Performed, Refusal> {
+/// The swap: one UPDATE, after both revisions' positions stand still under locks and are compared; `unfinished` ones are
+/// not.
+pub async fn cut_over(
+    pool: &PgPool,
+    view: &Identity,
+    live: &Revision,
+    next: &Revision,
+    unfinished: bool,
+) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
     durable(&mut transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
@@ -174,7 +188,7 @@ pub async fn cut_over(pool: &PgPool, view: &Identity, live: &Revision, next: &Re
         .bind(&next.0)
         .fetch_one(&mut *transaction)
         .await?;
-    if behind {
+    if behind && !unfinished {
         return Ok(Performed::NotYet(format!("revision {next} to pass the live one")));
     }
     sqlx::query(
@@ -196,7 +210,24 @@ pub async fn cut_over(pool: &PgPool, view: &Identity, live: &Revision, next: &Re
     .bind(&live.0)
     .execute(&mut *transaction)
     .await?;
-    went_live(&mut transaction, view, next).await?;
+    went_live(&mut transaction, view, next, unfinished && behind).await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
+}
+
+/// What readers see is whole again.
+pub async fn note_filled(pool: &PgPool, view: &Identity, live: &Revision) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() != Some(&live.0) {
+        return Ok(changed());
+    }
+    sqlx::query("UPDATE millrace.revision SET refilling = false WHERE namespace = $1 AND view = $2 AND revision = $3")
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(&live.0)
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     Ok(Performed::Done)
 }

@@ -153,7 +153,8 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 (extract(epoch FROM (j ->> 'approved_at')::timestamptz) * 1000)::bigint AS approved_at,
                 (extract(epoch FROM (j ->> 'resumed_at')::timestamptz) * 1000)::bigint AS resumed_at,
                 (extract(epoch FROM (j ->> 'caught_up_at')::timestamptz) * 1000)::bigint AS caught_up_at,
-                coalesce((j ->> 'paused')::boolean, false) AS paused
+                coalesce((j ->> 'paused')::boolean, false) AS paused,
+                coalesce((j ->> 'refilling')::boolean, false) AS refilling
          FROM millrace.revision r CROSS JOIN LATERAL to_jsonb(r) AS j WHERE namespace = $1 AND view = $2",
     )
     .bind(&name.namespace)
@@ -189,6 +190,7 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 paused: row.try_get("paused")?,
                 resumed_at: moment("resumed_at")?,
                 caught_up_at: moment("caught_up_at")?,
+                refilling: row.try_get("refilling")?,
                 indexes: BTreeSet::new(),
                 progress: Vec::new(),
             },
