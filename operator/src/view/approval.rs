@@ -2,19 +2,20 @@
 
 use super::{
     goal::Goal,
-    observed::RevisionRow,
+    observed::{Catalog, RevisionRow},
     plan::Sight,
     request::promotion_id,
     shown::{Lost, lost_columns},
     trouble::Trouble,
 };
 use millrace_contract::plan::Plan as Compiled;
-use millrace_crds::{OnBreakingChange, Promotion, Reason};
+use millrace_crds::{OnBreakingChange, Promotion, Reason, Strategy};
 
 /// What readers would lose with `next`.
 pub fn lost(sight: Sight<'_>, next: &Compiled) -> Lost {
     let Some((_, live)) = sight.live() else { return Lost::default() };
-    lost_columns(&sight.catalog.target_columns, live.plan.as_deref().ok(), next)
+    let Catalog { target_columns, dependants, .. } = sight.catalog;
+    lost_columns(target_columns, dependants, live.plan.as_deref().ok(), next)
 }
 
 /// Why a revision that takes `lost` from readers is not for them, whatever a person says. Going back takes what came with
@@ -49,8 +50,12 @@ pub fn awaited(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<S
     } else {
         format!(", and readers of {} would see nulls: {lost}", sight.desired.target)
     };
+    let ready = match sight.desired.rollout.strategy {
+        Strategy::Shadow => "has caught up",
+        Strategy::InPlaceWithDowntime => "is to fill before the eyes of readers",
+    };
     Some(format!(
-        "a person: revision {} has caught up{nulls}; kubectl -n {} annotate --overwrite mv {} millrace.dev/promote={} lets it \
+        "a person: revision {} {ready}{nulls}; kubectl -n {} annotate --overwrite mv {} millrace.dev/promote={} lets it \
          go live, millrace.dev/abort with a name of your choice gives it up",
         goal.revision,
         view.namespace,

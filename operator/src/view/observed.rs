@@ -95,6 +95,8 @@ pub struct Catalog {
     pub target: TargetState,
     /// Columns (name and type name) of the relation that readers query; empty while there is none.
     pub target_columns: Vec<(String, String)>,
+    /// What depends on a column of it: other views, by column.
+    pub dependants: BTreeMap<String, Vec<String>>,
     /// The readers asked for that may select from the target.
     pub granted_readers: BTreeSet<String>,
     /// The readers asked for that are no roles.

@@ -5,7 +5,7 @@ use millrace_contract::{
     Plan,
     ident::{literal, quote},
 };
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
@@ -80,14 +80,25 @@ impl fmt::Display for Lost {
 }
 
 /// What readers of `shown` would lose with `next`: a column that `live` does not fill either was lost before.
-pub fn lost_columns(shown: &[Column], live: Option<&Plan>, next: &Plan) -> Lost {
+/// `dependants`: what depends on a column.
+pub fn lost_columns(
+    shown: &[Column],
+    dependants: &BTreeMap<String, Vec<String>>,
+    live: Option<&Plan>,
+    next: &Plan,
+) -> Lost {
+    let read_by = |name: &String| {
+        dependants.get(name).map_or(String::new(), |dependants| format!(" ({} reads it)", dependants.join(" and ")))
+    };
     let (live, next) = (live.map(columns), columns(next));
     let mut lost = Lost::default();
     for (name, ty) in shown {
         let filled = live.as_ref().is_none_or(|live| live.iter().any(|(other, _)| other == name));
         match next.iter().find(|(other, _)| other == name) {
-            None if filled => lost.gone.push(format!("{name} {ty} is gone")),
-            Some((_, other)) if other != ty => lost.retyped.push(format!("{name} was {ty} and is {other}")),
+            None if filled => lost.gone.push(format!("{name} {ty} is gone{}", read_by(name))),
+            Some((_, other)) if other != ty => {
+                lost.retyped.push(format!("{name} was {ty} and is {other}{}", read_by(name)));
+            }
             None | Some(_) => {}
         }
     }

@@ -1,6 +1,6 @@
 //! A view that is live, and what follows from a change of what is asked.
 
-use crate::scene::{END, MINUTE, OTHER_QUERY, PAUSE, REPLAY, steady, view};
+use crate::scene::{END, MINUTE, OTHER_QUERY, PAUSE, REPLAY, catalog, steady, view};
 use expect_test::expect;
 use millrace_contract::revision::RevisionState;
 use millrace_operator::view::observed::Observed;
@@ -136,6 +136,19 @@ fn a_replay_acts_once() {
 fn a_query_that_does_not_compile_stops_nothing() {
     steady().ask("spec: {query: 'SELECT nothing FROM users'}").check(&expect![[r#"
         ! InvalidQuery: spec.query line 1, column 8: found unknown column "nothing"; the source users has id, name: write one of them
+    "#]]);
+}
+
+#[test]
+fn what_depends_on_a_lost_column_is_named() {
+    let read = |seen: &mut Observed| {
+        let reports = vec!["reports.daily".to_owned(), "reports.\"주간\"".to_owned()];
+        catalog(seen).dependants.insert("name".into(), reports);
+    };
+    steady().ask("spec: {query: 'SELECT id, length(name) AS name FROM users'}").with(read).check(&expect![[r#"
+        B Building
+        waits for readers of shop.user_view would lose columns: name was text and is integer (read by reports.daily, reports."주간"); give columns of another type another name, or make another MaterializedView
+        ! BreakingChange: readers of shop.user_view would lose columns: name was text and is integer (read by reports.daily, reports."주간"); give columns of another type another name, or make another MaterializedView
     "#]]);
 }
 

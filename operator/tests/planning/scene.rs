@@ -106,6 +106,7 @@ pub fn prepared() -> Scene {
         address: postgres_address(),
         target: TargetState::Free,
         target_columns: Vec::new(),
+        dependants: BTreeMap::new(),
         granted_readers: BTreeSet::new(),
         missing_readers: BTreeSet::new(),
         view: Some(ViewRow {

@@ -56,6 +56,6 @@ fn another_query_waits_for_a_person_also_before_a_downtime() {
     steady().ask(OTHER_QUERY).ask(IN_PLACE).ask(manual).begun(0).check(&expect![[r#"
         B AwaitingPromotion
         - note that B has caught up
-        waits for a person: revision B has caught up; kubectl -n shop annotate --overwrite mv user-view millrace.dev/promote=B lets it go live, millrace.dev/abort with a name of your choice gives it up
+        waits for a person: revision B is to fill before the eyes of readers; kubectl -n shop annotate --overwrite mv user-view millrace.dev/promote=B lets it go live, millrace.dev/abort with a name of your choice gives it up
     "#]]);
 }

@@ -71,6 +71,7 @@ impl SimulatedPostgres {
                 Some(_) => TargetState::Foreign("table".into()),
             },
             target_columns: self.relation.clone().unwrap_or_default(),
+            dependants: BTreeMap::new(),
             granted_readers: self.granted.clone(),
             missing_readers: desired.readers.iter().filter(|reader| *reader == "nobody").cloned().collect(),
             view,

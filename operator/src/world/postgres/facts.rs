@@ -46,6 +46,7 @@ async fn look(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Re
         address: address.clone(),
         target: TargetState::Free,
         target_columns: Vec::new(),
+        dependants: BTreeMap::new(),
         granted_readers: BTreeSet::new(),
         missing_readers: BTreeSet::new(),
         view: None,
@@ -320,11 +321,32 @@ async fn target(
         )
         .bind(schema)
         .bind(name)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
         catalog.target_columns = columns;
+        catalog.dependants = dependants(connection, &desired.target).await?;
     }
     Ok(())
+}
+
+/// The views that read a column of the target, by column.
+async fn dependants(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<BTreeMap<String, Vec<String>>, Refusal> {
+    let rows: Vec<(String, Vec<String>)> = sqlx::query_as(
+        "SELECT a.attname::text, array_agg(DISTINCT rule.ev_class::regclass::text ORDER BY rule.ev_class::regclass::text)
+         FROM pg_depend d
+         JOIN pg_rewrite rule ON rule.oid = d.objid AND rule.ev_class <> d.refobjid
+         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+           AND d.refobjid = to_regclass($1) AND d.refobjsubid > 0
+         GROUP BY a.attname",
+    )
+    .bind(target.quoted())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Whether the target is what the operator makes: a view that reads the view's own revisions, and nothing else but the
