@@ -88,7 +88,7 @@ pub fn lost_columns(
     next: &Plan,
 ) -> Lost {
     let read_by = |name: &String| {
-        dependants.get(name).map_or(String::new(), |dependants| format!(" ({} reads it)", dependants.join(" and ")))
+        dependants.get(name).map_or(String::new(), |dependants| format!(" (read by {})", dependants.join(", ")))
     };
     let (live, next) = (live.map(columns), columns(next));
     let mut lost = Lost::default();
