@@ -25,6 +25,9 @@ pub struct Config {
     /// How often a view is looked at although nothing is known to have happened.
     #[arg(long, env = "MILLRACE_RESYNC_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     resync_seconds: u64,
+    /// As many views as are built anew at a time, beside what readers see; others wait for their turn.
+    #[arg(long, env = "MILLRACE_MAX_CONCURRENT_ROLLOUTS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    max_concurrent_rollouts: u32,
     /// JSON: [{"namespace":"shop","schemas":["shop"],"topics":["*"]}]. Empty: schema = namespace, every topic.
     #[arg(long, env = "MILLRACE_TENANCY", default_value = "")]
     tenancy: String,
@@ -72,6 +75,7 @@ impl Config {
             tenancy: Tenancy::parse(&self.tenancy).context(
                 "MILLRACE_TENANCY is no list of tenants; write [{\"namespace\":\"shop\",\"schemas\":[\"shop\"],\"topics\":[\"*\"]}]",
             )?,
+            concurrent_rollouts: self.max_concurrent_rollouts,
         })
     }
 

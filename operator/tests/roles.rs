@@ -119,6 +119,7 @@ fn desired(name: &str) -> Desired {
     let settings = Settings {
         image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
         tenancy: Tenancy::default(),
+        concurrent_rollouts: 4,
     };
     parse(&view, &settings)
 }

@@ -174,6 +174,8 @@ pub struct NewRevision {
     pub replay_count: (u32, u32),
     /// The replay that asked for it.
     pub replay: Option<String>,
+    /// With a live revision it is made while fewer views than this are built anew.
+    pub concurrent: u32,
 }
 
 /// Where a revision starts in one partition.

@@ -218,7 +218,15 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
         starts,
         replay_count: (view.replay_count, goal.replay_count),
         replay: goal.replay.map(|replay| replay.id.clone()),
+        concurrent: concurrent(sight, goal),
     })
+}
+
+/// As many views as may be built anew at a time: one, when nobody but a newer program asks for it.
+fn concurrent(sight: Sight<'_>, goal: &Goal<'_>) -> u32 {
+    let count = sight.view.replay_count;
+    let upgraded = sight.live().is_some_and(|(live, row)| goal.query.is_newer_semantics_of(live, row, count));
+    if upgraded { 1 } else { sight.desired.concurrent_rollouts }
 }
 
 /// The indexes that the resource asks for, on the empty table.

@@ -3,6 +3,7 @@
 use super::{
     moment::Moment,
     name::{Revision, Target, ViewName},
+    observed::RevisionRow,
     replay::Replay,
     request::Request,
     trouble::Trouble,
@@ -41,6 +42,8 @@ pub struct Desired {
     pub requests: Vec<Request>,
     pub deletion_policy: DeletionPolicy,
     pub image: Image,
+    /// As many views as are built anew at a time, beside what readers see.
+    pub concurrent_rollouts: u32,
 }
 
 /// How a new revision takes the place of the live one.
@@ -92,12 +95,25 @@ pub struct Query {
 impl Query {
     /// The name of the revision that this query builds after `replay_count` replays.
     pub fn revision(&self, replay_count: u32) -> Revision {
-        Revision(revision_name(&self.canonical, &self.sources, &self.columns, &self.plan.time_zone, replay_count))
+        Revision(self.named(self.plan.semantics_version, replay_count))
+    }
+
+    /// Whether it builds another revision than `live` only because its meaning is computed in a newer way.
+    pub fn is_newer_semantics_of(&self, live: &Revision, row: &RevisionRow, replay_count: u32) -> bool {
+        row.plan.as_ref().is_ok_and(|plan| {
+            plan.semantics_version < self.plan.semantics_version
+                && live.0 == self.named(plan.semantics_version, replay_count)
+        })
     }
 
     /// A digest of all that the revision's name depends on but the replays.
     pub fn spec_hash(&self) -> String {
-        revision_name(&self.canonical, &self.sources, &self.columns, &self.plan.time_zone, 0)
+        self.named(self.plan.semantics_version, 0)
+    }
+
+    fn named(&self, semantics_version: u32, replay_count: u32) -> String {
+        let time_zone = &self.plan.time_zone;
+        revision_name(&self.canonical, &self.sources, &self.columns, time_zone, semantics_version, replay_count)
     }
 }
 

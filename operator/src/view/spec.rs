@@ -29,6 +29,8 @@ pub const PAUSE: &str = "millrace.dev/pause-reconcile";
 pub struct Settings {
     pub image: Image,
     pub tenancy: Tenancy,
+    /// As many views as are built anew at a time.
+    pub concurrent_rollouts: u32,
 }
 
 /// What `resource` asks for.
@@ -101,6 +103,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
             crds::DeletionPolicy::Delete => DeletionPolicy::Delete,
         },
         image: settings.image.clone(),
+        concurrent_rollouts: settings.concurrent_rollouts,
     }
 }
 

@@ -2,9 +2,12 @@
 
 use crate::scene::{END, MINUTE, OTHER_QUERY, PAUSE, REPLAY, catalog, steady, view};
 use expect_test::expect;
-use millrace_contract::revision::RevisionState;
-use millrace_operator::view::observed::Observed;
-use std::time::Duration;
+use millrace_contract::{Plan, revision::RevisionState};
+use millrace_operator::view::{
+    desired::Query,
+    observed::{Observed, RevisionRow},
+};
+use std::{sync::Arc, time::Duration};
 
 #[test]
 fn a_steady_view_is_left_alone() {
@@ -137,6 +140,22 @@ fn a_query_that_does_not_compile_stops_nothing() {
     steady().ask("spec: {query: 'SELECT nothing FROM users'}").check(&expect![[r#"
         ! InvalidQuery: spec.query line 1, column 8: found unknown column "nothing"; the source users has id, name: write one of them
     "#]]);
+}
+
+#[test]
+fn views_that_only_a_newer_program_rebuilds_take_turns() {
+    let mut scene = steady();
+    let query = scene.desired().query.expect("the query compiles");
+    let plan = Arc::new(Plan { semantics_version: query.plan.semantics_version - 1, ..(*query.plan).clone() });
+    let live = Query { plan: plan.clone(), ..query.clone() }.revision(0);
+    let row = view(&mut scene.observed).revisions.values().next().expect("one is live").clone();
+    let before = RevisionRow { plan: Ok(plan), ..row.clone() };
+    assert!(query.is_newer_semantics_of(&live, &before, 0));
+    // A replay, and another query, are what a person asked for.
+    assert!(!query.is_newer_semantics_of(&live, &before, 1));
+    let other = steady().ask(OTHER_QUERY).desired().query.expect("the query compiles");
+    assert!(!other.is_newer_semantics_of(&live, &before, 0));
+    assert!(!query.is_newer_semantics_of(&query.revision(0), &row, 0));
 }
 
 #[test]

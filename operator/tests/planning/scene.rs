@@ -286,6 +286,7 @@ impl Scene {
         let settings = Settings {
             image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
             tenancy: Tenancy::default(),
+            concurrent_rollouts: 4,
         };
         parse(&view, &settings)
     }

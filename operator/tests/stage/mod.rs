@@ -77,6 +77,7 @@ impl Stage {
             settings: Settings {
                 image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
                 tenancy: Tenancy::default(),
+                concurrent_rollouts: 4,
             },
             rhythm: Rhythm { resync },
             metrics: Arc::new(Metrics::new().expect("metrics")),

@@ -1,6 +1,6 @@
 //! The name of a revision: 8 hex digits of what its rows depend on.
 
-use crate::{ident::hex_digest, plan::SEMANTICS_VERSION, source::Source};
+use crate::{ident::hex_digest, source::Source};
 use serde::{Deserialize, Serialize};
 
 /// What a revision is in the catalog.
@@ -40,11 +40,12 @@ pub fn revision_name(
     sources: &[Source],
     columns: &[(String, String)],
     time_zone: &str,
+    semantics_version: u32,
     replay_count: u32,
 ) -> String {
     let sources = serde_json::to_string(sources).expect("a source holds no map");
     let columns = serde_json::to_string(columns).expect("pairs of text serialise");
-    let numbers = format!("{SEMANTICS_VERSION}/{replay_count}");
+    let numbers = format!("{semantics_version}/{replay_count}");
     hex_digest([query, &sources, &columns, time_zone, &numbers], 8)
 }
 
@@ -56,13 +57,14 @@ mod tests {
     fn every_part_of_a_revision_changes_its_name() {
         let columns = vec![("부서".to_owned(), "text".to_owned())];
         let name =
-            |query, columns: &[(String, String)], zone, replays| revision_name(query, &[], columns, zone, replays);
+            |query, columns: &[(String, String)], zone, replays| revision_name(query, &[], columns, zone, 1, replays);
         let base = name("SELECT 1", &columns, "UTC", 0);
         assert_eq!(base.len(), 8);
         assert_ne!(base, name("SELECT 2", &columns, "UTC", 0));
         assert_ne!(base, name("SELECT 1", &[], "UTC", 0));
         assert_ne!(base, name("SELECT 1", &columns, "Asia/Seoul", 0));
         assert_ne!(base, name("SELECT 1", &columns, "UTC", 1));
+        assert_ne!(base, revision_name("SELECT 1", &[], &columns, "UTC", 2, 0));
         assert_eq!(base, name("SELECT 1", &columns, "UTC", 0));
     }
 }

@@ -45,7 +45,8 @@ impl Compiled {
     /// The name of the revision that this compilation makes.
     pub fn revision(&self, replay_count: u32) -> String {
         let sources = std::slice::from_ref(&self.plan.source);
-        revision_name(&self.canonical_query, sources, &self.columns, &self.plan.time_zone, replay_count)
+        let Plan { time_zone, semantics_version, .. } = &self.plan;
+        revision_name(&self.canonical_query, sources, &self.columns, time_zone, *semantics_version, replay_count)
     }
 }
 

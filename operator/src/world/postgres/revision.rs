@@ -29,6 +29,15 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
     if exists || i64::from(row.replay_count) != i64::from(from) {
         return Ok(changed());
     }
+    if row.live.is_some() {
+        let others = built_anew(&mut transaction, view).await?;
+        if others >= i64::from(new.concurrent) {
+            return Ok(Performed::NotYet(format!(
+                "its turn: {others} other views are built anew, and at most {} may be at a time",
+                new.concurrent
+            )));
+        }
+    }
     let schema = view.name.schema(&new.revision);
     execute(&mut transaction, format!("CREATE SCHEMA {}", quote(&schema))).await?;
     for statement in &new.tables {
@@ -73,6 +82,23 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
     }
     transaction.commit().await?;
     Ok(Performed::Done)
+}
+
+/// How many other views are built anew beside what their readers see, and read: one that waits for a person does not. Until
+/// the transaction ends nobody else begins.
+async fn built_anew(connection: &mut PgConnection, view: &Identity) -> Result<i64, Refusal> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('millrace.rollouts'))").execute(&mut *connection).await?;
+    Ok(sqlx::query_scalar(
+        "SELECT count(DISTINCT (v.namespace, v.name))
+         FROM millrace.revision r
+         JOIN millrace.view v ON v.namespace = r.namespace AND v.name = r.view
+         WHERE r.state = 'open' AND r.revision <> v.live_revision AND NOT r.paused AND r.caught_up_at IS NULL
+           AND v.uid IS NOT NULL AND (v.namespace, v.name) <> ($1, $2)",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .fetch_one(connection)
+    .await?)
 }
 
 async fn insert_progress(
