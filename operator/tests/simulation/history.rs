@@ -64,7 +64,7 @@ impl<'a> History<'a> {
     }
 
     /// One round of the operator, as the controller does it.
-    fn round(&mut self) -> Plan {
+    pub fn round(&mut self) -> Plan {
         let mut desired = self.desired.clone();
         {
             let state = self.world.state();

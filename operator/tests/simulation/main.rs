@@ -12,12 +12,15 @@ mod nature;
 mod people;
 mod postgres;
 mod promises;
+mod scripted;
 mod shrink;
 mod specs;
 mod story;
 mod tally;
 mod world;
 
+use expect_test::expect_file;
+use millrace_test_support::script::{SCRIPTS, line_of};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -72,4 +75,18 @@ fn every_history_keeps_the_promises_and_becomes_steady() {
         let lacks = all.lacks(histories / 200);
         assert!(lacks.is_empty(), "a world in which nothing happens proves nothing: {}\n{all}", lacks.join("; "));
     }
+}
+
+/// A cluster is held to these: what is seen there has been seen here.
+#[test]
+fn scripts_go_from_phase_to_phase_as_the_file_says() {
+    let specs = specs::Specs::compile();
+    let mut text = String::new();
+    for script in &SCRIPTS {
+        for (from, to) in scripted::transitions(script, &specs) {
+            text.push_str(&line_of(script.name, &format!("{from:?}"), &format!("{to:?}")));
+            text.push('\n');
+        }
+    }
+    expect_file!["../../../tests/support/src/script/transitions.txt"].assert_eq(&text);
 }

@@ -47,6 +47,8 @@ pub struct State {
     /// The operator has ended in the middle of a round.
     pub crashed: bool,
     pub zombies: Vec<Zombie>,
+    /// Some records cannot be applied, and too many of them stop a worker.
+    pub bad_records: bool,
 }
 
 /// Who does not answer, for any time.
@@ -84,6 +86,7 @@ impl SimulatedWorld {
             away: Away::default(),
             crashed: false,
             zombies: Vec::new(),
+            bad_records: true,
         }))
     }
 
@@ -155,6 +158,7 @@ impl World for SimulatedWorld {
             && !state.away.cluster
             && !matches!(state.faults.fate(), Fate::Struck(Fault::LostCall | Fault::OperatorEnds));
         if arrives && let Some(status) = &report.status {
+            state.story.show(status);
             state.status = status.clone();
         }
         Ok(())
@@ -233,7 +237,7 @@ impl State {
                 task.lease_until = Some(self.now);
                 task.problem = match task.problem.take() {
                     _ if task.next_offset < earliest => Some("DataLost: retention removed what was not read".into()),
-                    None if self.faults.strikes() && self.faults.chance(5) => {
+                    None if self.bad_records && self.faults.strikes() && self.faults.chance(5) => {
                         Some("ErrorsStopped: 20 of 100 records failed".into())
                     }
                     // A person mends the records, or what reads them.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::time::Duration;
 
+const SYSTEM: &str = "millrace-system";
 const FAULT: &str = "MILLRACE_FAULT";
 /// Exit codes of a container that has aborted. Its first process is spared the signal, as the kernel spares every init;
 /// libc then ends it by an instruction that faults: SIGSEGV on x86-64, SIGTRAP on ARM.
@@ -30,16 +31,15 @@ pub fn kill_worker(view: &View, choice: usize) -> Result<String> {
     let pods = view.pods()?;
     ensure!(!pods.is_empty(), "no worker of {} runs", view.name);
     let pod = &pods[choice % pods.len()];
-    let node = node_of(&view.namespace, pod)?;
-    let id = kubectl(&[
-        "-n",
-        &view.namespace,
-        "get",
-        "pod",
-        pod,
-        "-o",
-        "jsonpath={.status.containerStatuses[0].containerID}",
-    ])?;
+    kill_pod(&view.namespace, pod)?;
+    Ok(pod.clone())
+}
+
+/// Kills the process of a pod with −9.
+fn kill_pod(namespace: &str, pod: &str) -> Result<()> {
+    let node = node_of(namespace, pod)?;
+    let path = "jsonpath={.status.containerStatuses[0].containerID}";
+    let id = kubectl(&["-n", namespace, "get", "pod", pod, "-o", path])?;
     let id = id.trim_start_matches("containerd://");
     ensure!(!id.is_empty(), "pod {pod} has no container yet");
     // Every node has containerd's own client; not every node image has crictl. Its lines are: container, process, state.
@@ -48,8 +48,16 @@ pub fn kill_worker(view: &View, choice: usize) -> Result<String> {
         .lines()
         .find_map(|line| line.strip_prefix(id)?.split_whitespace().next())
         .with_context(|| format!("no process of pod {pod} on {node}"))?;
-    run("docker", &["exec", &node, "kill", "-9", pid])?;
-    Ok(pod.clone())
+    run("docker", &["exec", &node, "kill", "-9", pid]).map(drop)
+}
+
+/// Kills the operator that leads with −9; another one leads soon.
+pub fn kill_leader() -> Result<()> {
+    let path = "jsonpath={.spec.holderIdentity}";
+    let leader = kubectl(&["-n", SYSTEM, "get", "lease", "millrace-operator", "-o", path])?;
+    kill_pod(SYSTEM, &leader)?;
+    // A pod that is killed again and again is started ever later; another one is not.
+    kubectl(&["-n", SYSTEM, "delete", "pod", &leader, "--grace-period=0", "--force"]).map(drop)
 }
 
 /// Has workers of the view's live revision end at `fault`, for instance `after_rows:3`; with none they are well again.

@@ -10,6 +10,7 @@ pub mod documentation;
 pub mod manifest;
 pub mod reader;
 pub mod reference;
+pub mod scripted;
 pub mod secured;
 pub mod shell;
 pub mod swap;

@@ -12,6 +12,7 @@ pub mod plans;
 mod ports;
 mod postgres;
 mod revision;
+pub mod script;
 mod server;
 
 pub use kafka::TemporaryKafka;

@@ -4,4 +4,5 @@ mod bad_input;
 mod change;
 mod documentation;
 mod lifecycle;
+mod scripts;
 mod secured;
