@@ -10,8 +10,8 @@ use millrace_operator::view::{
     moment::Moment,
     name::Revision,
     observed::{
-        AcceptedReplay, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, Progress,
-        RevisionRow, TargetState, Topic, ViewRow, WorkerSecret,
+        AcceptedReplay, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, Progress, RevisionRow,
+        TargetState, Topic, ViewRow, WorkerSecret,
     },
     plan::plan,
     replay::new_replay,

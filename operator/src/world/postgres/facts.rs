@@ -330,10 +330,7 @@ async fn target(
 }
 
 /// The views that read a column of the target, by column.
-async fn dependants(
-    connection: &mut PgConnection,
-    target: &Target,
-) -> Result<BTreeMap<String, Vec<String>>, Refusal> {
+async fn dependants(connection: &mut PgConnection, target: &Target) -> Result<BTreeMap<String, Vec<String>>, Refusal> {
     let rows: Vec<(String, Vec<String>)> = sqlx::query_as(
         "SELECT a.attname::text, array_agg(DISTINCT rule.ev_class::regclass::text ORDER BY rule.ev_class::regclass::text)
          FROM pg_depend d
