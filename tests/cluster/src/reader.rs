@@ -72,11 +72,17 @@ impl Readers {
     }
 }
 
+/// Fails if a reader saw an error, a decrease or a gap.
+pub fn require_no_wrong(seen: &[Seen]) -> Result<()> {
+    let wrong: Vec<&String> = seen.iter().flat_map(|reader| &reader.wrong).collect();
+    ensure!(wrong.is_empty(), "readers noticed {} times: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
+    Ok(())
+}
+
 /// Fails unless nothing was wrong, at least `polls` polls were made, and one of them was answered within 10 ms before
 /// the swap and one begun within 10 ms after it.
 pub fn require_calm(seen: &[Seen], polls: u64, swap: &Swap) -> Result<()> {
-    let wrong: Vec<&String> = seen.iter().flat_map(|reader| &reader.wrong).collect();
-    ensure!(wrong.is_empty(), "readers noticed {} times: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
+    require_no_wrong(seen)?;
     let made: u64 = seen.iter().map(|reader| reader.polls).sum();
     ensure!(made >= polls, "{made} polls were made, {polls} are needed");
     let (before, after) = sides(seen, swap);

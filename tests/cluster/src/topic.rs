@@ -51,6 +51,14 @@ pub async fn grow(topic: &str, partitions: usize) -> Result<()> {
 }
 
 /// Deletes the topic and waits until it is gone; a topic that is not there is fine.
+/// Removes the records of a partition before `offset`, as retention would.
+pub async fn cut(topic: &str, partition: i32, offset: i64) -> Result<()> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+    admin()?.delete_records(&list, &AdminOptions::new().operation_timeout(Some(TIMEOUT))).await?;
+    Ok(())
+}
+
 pub async fn delete(topic: &str) -> Result<()> {
     for result in admin()?.delete_topics(&[topic], &AdminOptions::new()).await? {
         if let Err((topic, code)) = result

@@ -4,5 +4,6 @@ mod bad_input;
 mod change;
 mod documentation;
 mod lifecycle;
+mod rollouts;
 mod scripts;
 mod secured;
