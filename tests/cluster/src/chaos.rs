@@ -6,7 +6,14 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 const SYSTEM: &str = "millrace-system";
 const FAULT: &str = "MILLRACE_FAULT";
@@ -58,6 +65,35 @@ pub fn kill_leader() -> Result<()> {
     kill_pod(SYSTEM, &leader)?;
     // A pod that is killed again and again is started ever later; another one is not.
     kubectl(&["-n", SYSTEM, "delete", "pod", &leader, "--grace-period=0", "--force"]).map(drop)
+}
+
+/// Does something terrible again and again, until it is ended.
+pub struct Storm {
+    stop: Arc<AtomicBool>,
+    strikes: JoinHandle<usize>,
+}
+
+impl Storm {
+    /// Every so often. What cannot be done is tried again: whoever is to be killed may be dead still.
+    pub fn begin(every: Duration, mut strike: impl FnMut() -> Result<()> + Send + 'static) -> Storm {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let strikes = thread::spawn(move || {
+            let mut strikes = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                strikes += usize::from(strike().is_ok());
+                thread::sleep(every);
+            }
+            strikes
+        });
+        Storm { stop, strikes }
+    }
+
+    /// How often it has struck.
+    pub fn end(self) -> Result<usize> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.strikes.join().map_err(|_| anyhow::Error::msg("the storm ended by itself"))
+    }
 }
 
 /// Has workers of the view's live revision end at `fault`, for instance `after_rows:3`; with none they are well again.

@@ -30,7 +30,7 @@ pub fn uri() -> Result<&'static str> {
 
 pub async fn pool() -> Result<PgPool> {
     PgPoolOptions::new()
-        .max_connections(12)
+        .max_connections(16)
         .acquire_timeout(Duration::from_secs(60))
         .connect(uri()?)
         .await

@@ -1,7 +1,8 @@
-//! A replay by `kubectl patch` that readers never notice.
+//! A replay by `kubectl patch` that readers never notice, although the operator that leads is killed all the time.
 
 use anyhow::{Result, ensure};
 use millrace_cluster_tests::{
+    chaos::{self, Storm},
     dashboard, database,
     reader::{Mode, Reader, Readers, require_calm},
     reference::Reference,
@@ -16,6 +17,9 @@ use std::time::{Duration, SystemTime};
 
 /// A user whom nobody else makes: the loader's ids begin above, those of the service stay far below.
 const WATCHED: i64 = 999_999;
+
+/// How long the longest query of a reader takes.
+const LONG_SECONDS: u64 = 15;
 
 /// Has the view show the user that readers look for.
 fn make_watched_user() -> Result<()> {
@@ -52,6 +56,8 @@ async fn readers_notice_nothing_of_a_replay_and_its_id_acts_once() -> Result<()>
         mode: Mode::ReadCommitted { pause: Duration::from_millis(pause) },
         query: query.to_owned(),
     };
+    // It holds the name open, as a report does: the switch has to wait for it, and nobody waits behind the switch.
+    let long = format!("SELECT count(*), (SELECT 0::bigint FROM pg_sleep({LONG_SECONDS})) FROM shop.user_view");
     let lookout = Lookout::begin(&pool, &view);
     let readers = Readers::start(vec![
         // Those who count everything leave the cores to the others for a while.
@@ -61,10 +67,15 @@ async fn readers_notice_nothing_of_a_replay_and_its_id_acts_once() -> Result<()>
         each(1, sample),
         each(0, &one),
         Reader { pool: as_dashboard, ..each(0, &one) },
+        Reader { pool: pool.clone(), mode: Mode::RepeatableRead, query: one.clone() },
+        each(2_000, &long),
     ]);
+    let storm = Storm::begin(Duration::from_secs(3), chaos::kill_leader);
     view.patch(&format!(r#"{{"spec":{{"replay":{{"id":"{id}","from":{{"earliest":{{}}}}}}}}}}"#))?;
     // Ready turns false with the patch, so that waiting right after it cannot return early.
     view.wait_ready(Duration::from_secs(600))?;
+    let kills = storm.end()?;
+    ensure!(kills > 1, "the operator was killed {kills} times");
     let after = view.live_revision()?;
     ensure!(after != before, "revision {before} is still live although Ready is true");
     tokio::time::sleep(Duration::from_secs(3)).await;
