@@ -8,8 +8,12 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use millrace_crds::ConditionType;
+use millrace_operator::world::connections::{Own, OwnSecret};
+use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
 use serde_json::json;
+use sqlx::{AssertSqlSafe, PgPool};
 use stage::{NAMESPACE, Stage, is, live, users_view};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_trouble_has_its_reason_and_those_that_can_heal_do() {
@@ -22,6 +26,47 @@ async fn every_trouble_has_its_reason_and_those_that_can_heal_do() {
     a_secret_is_missing_then_wrong_then_right(&stage, &topic).await;
     an_unreachable_kafka_is_named(&stage, &topic).await;
     a_topic_made_again_stops_the_view_until_a_replay(&stage, &format!("again-{topic}")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_password_of_the_operator_is_used_at_once() {
+    let mut stage = Stage::set().await;
+    stage.stop_operator().await;
+    let superuser =
+        PgPool::connect(&TemporaryPostgres::shared().await.superuser_uri()).await.expect("Postgres answers");
+    let secret = OwnSecret { namespace: NAMESPACE.into(), name: "operators".into(), ca: None, bootstrap_servers: None };
+    write_own_secret(&stage, &stage.database.password).await;
+    stage.start_operator_with(Duration::from_secs(2), Own::Secret(secret));
+    stage.apply(users_view("rotated", &format!("rotated-{}", stage.database.name))).await;
+    stage.ready("rotated").await;
+
+    // Another password for the role, and nobody stays logged in with the old one.
+    let OwnedDatabase { role, name, .. } = &stage.database;
+    for sql in [
+        format!("ALTER ROLE {role} PASSWORD '새 비밀번호'"),
+        format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = 'millrace-operator' AND datname = '{name}'"
+        ),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&superuser).await.expect("a superuser may");
+    }
+    stage.reason("rotated", ConditionType::SinkReady, "PostgresAuthenticationFailed").await;
+    let view = stage.get("rotated").await;
+    assert!(is(&view, ConditionType::Available, "Unknown"), "what cannot be asked is unknown, not absent");
+    write_own_secret(&stage, "새 비밀번호").await;
+    stage.ready("rotated").await;
+}
+
+async fn write_own_secret(stage: &Stage, password: &str) {
+    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), NAMESPACE);
+    let OwnedDatabase { name, role, port, .. } = &stage.database;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "operators"},
+        "stringData": {"host": "127.0.0.1", "port": port.to_string(), "dbname": name, "username": role, "password": password},
+    });
+    let params = PatchParams::apply("person").force();
+    secrets.patch("operators", &params, &Patch::Apply(secret)).await.expect("the Secret is taken");
 }
 
 async fn a_missing_topic_heals_when_it_is_made(stage: &Stage, topic: &str) {

@@ -68,8 +68,13 @@ impl Stage {
 
     /// Starts an operator that looks at each view at least every `resync`.
     pub fn start_operator(&mut self, resync: Duration) {
+        self.start_operator_with(resync, Own::Given(self.postgres_connection()));
+    }
+
+    /// The same, with the operator's own Postgres as it is described.
+    pub fn start_operator_with(&mut self, resync: Duration, postgres: Own<PostgresConnection>) {
         let reporter = Reporter { controller: "millrace-operator".into(), instance: Some("stage".into()) };
-        let (kafka, postgres) = (Own::Given(self.kafka_connection()), Own::Given(self.postgres_connection()));
+        let kafka = Own::Given(self.kafka_connection());
         let connections = Connections::new(self.client.clone(), kafka, postgres);
         let recorder = Recorder::new(self.client.clone(), reporter);
         let reconciler = Reconciler {
