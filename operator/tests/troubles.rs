@@ -9,7 +9,7 @@ use kube::{
 };
 use millrace_crds::ConditionType;
 use millrace_operator::world::connections::{Own, OwnSecret};
-use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
+use millrace_test_support::OwnedDatabase;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use stage::{NAMESPACE, Stage, is, live, users_view};
