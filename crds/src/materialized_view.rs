@@ -61,6 +61,12 @@ use crate::workers::Workers;
         description = "How far the rollout is, in percent."
     ),
     printcolumn(
+        name = "ETA",
+        type_ = "integer",
+        json_path = ".status.rollout.etaSeconds",
+        description = "Seconds until the rollout has read what there is"
+    ),
+    printcolumn(
         name = "LAG",
         type_ = "integer",
         json_path = ".status.lagRecords",

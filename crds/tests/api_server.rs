@@ -166,7 +166,7 @@ async fn the_view_can_be_scaled_listed_and_found_by_its_short_name() {
         .iter()
         .filter_map(|column| column["name"].as_str())
         .collect();
-    assert_eq!(names, ["Name", "READY", "STATUS", "ROLLOUT", "PROGRESS", "LAG", "FRESHNESS", "REPLICAS", "AGE"]);
+    assert_eq!(names, ["Name", "READY", "STATUS", "ROLLOUT", "PROGRESS", "ETA", "LAG", "FRESHNESS", "REPLICAS", "AGE"]);
     let cells = table["rows"][0]["cells"].as_array().expect("cells");
     assert_eq!(
         cells[..8],

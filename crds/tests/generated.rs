@@ -108,5 +108,5 @@ fn the_printer_columns_are_the_eight_of_the_design() {
     let definition = definition::materialized_view();
     let columns = definition.spec.versions[0].additional_printer_columns.clone().unwrap_or_default();
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    assert_eq!(names, ["READY", "STATUS", "ROLLOUT", "PROGRESS", "LAG", "FRESHNESS", "REPLICAS", "AGE"]);
+    assert_eq!(names, ["READY", "STATUS", "ROLLOUT", "PROGRESS", "ETA", "LAG", "FRESHNESS", "REPLICAS", "AGE"]);
 }

@@ -112,7 +112,7 @@ fn kubectl_get_shows_the_columns_a_person_looks_for() -> Result<()> {
     let head = table.lines().next().unwrap_or_default();
     let columns: Vec<&str> = head.split_whitespace().collect();
     ensure!(
-        columns == ["NAME", "READY", "STATUS", "ROLLOUT", "PROGRESS", "LAG", "FRESHNESS", "REPLICAS", "AGE"],
+        columns == ["NAME", "READY", "STATUS", "ROLLOUT", "PROGRESS", "ETA", "LAG", "FRESHNESS", "REPLICAS", "AGE"],
         "found {head}"
     );
     Ok(())
