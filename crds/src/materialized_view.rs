@@ -64,7 +64,7 @@ use crate::workers::Workers;
         name = "ETA",
         type_ = "integer",
         json_path = ".status.rollout.etaSeconds",
-        description = "Seconds until the rollout has read what there is"
+        description = "Seconds until the rollout has read what there is."
     ),
     printcolumn(
         name = "LAG",
