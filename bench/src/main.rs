@@ -1,10 +1,13 @@
-//! Measures a view against the raw limit of the same Postgres, in one run on one machine, and prints the report.
+//! Measures in one run on one machine, side by side, and prints the report.
 //!
-//! `cargo build --release --workspace --bin millrace-worker --bin millrace-bench`, then `millrace-bench --users 1000000`.
+//! `cargo build --release --workspace --bin millrace-worker --bin millrace-operator --bin millrace-bench`, then
+//! `millrace-bench views`, `millrace-bench cut-over` or `millrace-bench operator`.
 
 #![allow(clippy::print_stdout)] // a report is what this program is for
 
+mod cut_over;
 mod freshness;
+mod operator;
 mod product;
 mod raw;
 mod topic;
@@ -12,14 +15,41 @@ mod usage;
 mod views;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use millrace_demo_users::load::Population;
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Records per second into `user_view` and `department_stats`, and how old a row is when it can be read.
+/// What Millrace costs, and what it makes readers wait for.
 #[derive(Debug, Parser)]
-struct Options {
+#[command(name = "millrace-bench")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Records per second into user_view and department_stats, and how old a row is when it can be read.
+    Views(Views),
+    /// How long readers wait while a revision goes live, with two long readers open.
+    CutOver {
+        /// How often.
+        #[arg(long, default_value_t = 100)]
+        times: usize,
+    },
+    /// The operator with many views: memory, writes at rest, how soon it acts, how soon it is back.
+    Operator {
+        #[arg(long, default_value_t = 1_000)]
+        views: usize,
+        /// The operator program; beside this program if not given.
+        #[arg(long)]
+        program: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Views {
     /// Distinct users, one record each.
     #[arg(long, default_value_t = 1_000_000)]
     users: u64,
@@ -36,19 +66,43 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let options = Options::parse();
-    let beside = || -> Result<PathBuf> {
-        Ok(std::env::current_exe()?.parent().context("a program has a folder")?.join("millrace-worker"))
-    };
-    let worker = options.worker.clone().map_or_else(beside, Ok)?;
+    let CommandLine { command } = CommandLine::parse();
+    println!("machine: {} cores, {}", std::thread::available_parallelism()?, usage::machine_memory()?);
+    match command {
+        Command::Views(options) => measure_views(&options).await,
+        Command::CutOver { times } => {
+            let postgres = tokio::task::spawn_blocking(TemporaryPostgres::start).await?;
+            for waits in cut_over::measure(&postgres, times).await? {
+                println!("{waits}");
+            }
+            Ok(())
+        }
+        Command::Operator { views, program } => {
+            let program = program_of(program.as_deref(), "millrace-operator")?;
+            let kafka = tokio::task::spawn_blocking(TemporaryKafka::start).await?;
+            let postgres = tokio::task::spawn_blocking(TemporaryPostgres::start).await?;
+            operator::measure(&program, &kafka, &postgres, views).await
+        }
+    }
+}
+
+/// The program that was named, or the one beside this one.
+fn program_of(named: Option<&Path>, name: &str) -> Result<PathBuf> {
+    let beside =
+        || -> Result<PathBuf> { Ok(std::env::current_exe()?.parent().context("a program has a folder")?.join(name)) };
+    let program = named.map(Path::to_owned).map_or_else(beside, Ok)?;
     anyhow::ensure!(
-        worker.exists(),
-        "{} is not there; build it with `cargo build --release --workspace --bin millrace-worker`",
-        worker.display()
+        program.exists(),
+        "{} is not there; build it with `cargo build --release --workspace --bin {name}`",
+        program.display()
     );
+    Ok(program)
+}
+
+async fn measure_views(options: &Views) -> Result<()> {
+    let worker = program_of(options.worker.as_deref(), "millrace-worker")?;
     let population = Population { seed: 1, users: options.users, first_id: 1, update_percent: 0, delete_percent: 0 };
 
-    println!("machine: {} cores, {}", std::thread::available_parallelism()?, usage::machine_memory()?);
     let kafka = tokio::task::spawn_blocking(TemporaryKafka::start).await?;
     let postgres = tokio::task::spawn_blocking(TemporaryPostgres::start).await?;
     println!("three brokers and one Postgres on this machine, fsync off for both sides of every comparison");
