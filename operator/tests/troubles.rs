@@ -32,8 +32,7 @@ async fn every_trouble_has_its_reason_and_those_that_can_heal_do() {
 async fn a_rotated_password_of_the_operator_is_used_at_once() {
     let mut stage = Stage::set().await;
     stage.stop_operator().await;
-    let superuser =
-        PgPool::connect(&TemporaryPostgres::shared().await.superuser_uri()).await.expect("Postgres answers");
+    let superuser = PgPool::connect(&stage.database.superuser_uri).await.expect("Postgres answers");
     let secret = OwnSecret { namespace: NAMESPACE.into(), name: "operators".into(), ca: None, bootstrap_servers: None };
     write_own_secret(&stage, &stage.database.password).await;
     stage.start_operator_with(Duration::from_secs(2), Own::Secret(secret));

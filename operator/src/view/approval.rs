@@ -41,7 +41,7 @@ pub fn refused(sight: Sight<'_>, goal: &Goal<'_>, lost: &Lost) -> Option<Trouble
 pub fn awaited(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<String> {
     let manual = sight.desired.rollout.promotion == Promotion::Manual;
     let lost = row.plan.as_ref().map(|plan| lost(sight, plan)).unwrap_or_default();
-    if goal.rolled_back || row.approved_at.is_some() || !(manual || !lost.is_nothing()) {
+    if goal.rolled_back || row.approved_at.is_some() || (!manual && lost.is_nothing()) {
         return None;
     }
     let view = &sight.desired.identity.name;

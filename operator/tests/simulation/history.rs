@@ -158,7 +158,7 @@ impl<'a> History<'a> {
         self.world.state().away.postgres = false;
         self.ask(self.specs.valid[2].clone());
         (self.desired.suspended, self.desired.paused) = (false, false);
-        self.desired.rollout = self.specs.valid[2].rollout.clone();
+        self.desired.rollout = self.specs.valid[2].rollout;
         self.desired.requests = Vec::new();
         self.desired.readers = vec!["dashboards".into()];
         let (id, from) = ("the last".into(), ReplayFrom::Earliest);

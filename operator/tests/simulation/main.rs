@@ -1,6 +1,8 @@
 //! Thousands of seeded histories of one view in a faulty world: whatever is lost, hidden, killed or changed, the
 //! promises hold after every action, and once the faults end the view becomes steady.
 
+#![allow(clippy::print_stdout)] // a table of what has met what, for whoever asks with --nocapture
+
 #[path = "../addresses/mod.rs"]
 mod addresses;
 mod cluster;

@@ -85,8 +85,8 @@ impl State {
     /// A worker is stopped with an epoch in its hands.
     fn a_worker_stops(&mut self) {
         let Some(view) = &self.postgres.view else { return };
-        let open = view.revisions.iter().filter(|(_, row)| row.state == RevisionState::Open);
-        let Some((revision, row)) = open.last() else { return };
+        let mut open = view.revisions.iter().filter(|(_, row)| row.state == RevisionState::Open);
+        let Some((revision, row)) = open.next_back() else { return };
         let Some(task) = row.progress.first() else { return };
         self.zombies.push(Zombie {
             revision: revision.clone(),
