@@ -190,6 +190,14 @@ pub struct Rollout {
     pub strategy: Strategy,
     /// Stops whatever rollout there is, and lets none begin. The live revision is kept up to date.
     pub paused: bool,
+    /// All workers of a revision that is built read at most this many records a second together. A live revision is never slowed. No limit unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = records_per_second_rules()))]
+    pub max_records_per_second: Option<i32>,
+    /// While readers see records later than this, a revision that is built beside the live one stands still. It never does unless this is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 18), extend("x-kubernetes-validations" = duration_rules("rollout.maxLiveFreshness", true, "30s")))]
+    pub max_live_freshness: Option<String>,
 }
 
 /// What readers see while a new revision is built.
@@ -225,6 +233,8 @@ impl Default for Rollout {
             on_breaking_change: OnBreakingChange::Refuse,
             strategy: Strategy::Shadow,
             paused: false,
+            max_records_per_second: None,
+            max_live_freshness: None,
         }
     }
 }
@@ -238,6 +248,11 @@ impl Rollout {
     /// The time for which the revision before the live one is kept.
     pub fn retain_previous(&self) -> Result<Duration, InvalidDuration> {
         parse_duration(&self.retain_previous)
+    }
+
+    /// How late readers may see records before a revision that is built stands still, if that is given.
+    pub fn max_live_freshness(&self) -> Result<Option<Duration>, InvalidDuration> {
+        self.max_live_freshness.as_deref().map(parse_duration).transpose()
     }
 }
 
@@ -300,6 +315,14 @@ fn errors_rules() -> Vec<ValidationRule> {
         "self.policy != 'Stop' || !has(self.stopAbove)",
         "errors.policy is Stop and errors.stopAbove is '${self.stopAbove}', but Stop stops at the first record already; \
          take stopAbove out, or write policy: DeadLetter",
+    )]
+}
+
+fn records_per_second_rules() -> Vec<ValidationRule> {
+    vec![must(
+        "self >= 1 && self <= 100000000",
+        "rollout.maxRecordsPerSecond is ${self}, but it must be from 1 to 100000000; to let a rollout stand still write \
+         paused: true",
     )]
 }
 

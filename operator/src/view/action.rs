@@ -44,6 +44,11 @@ pub enum Action {
         policy: String,
         stop_above: Option<i32>,
     },
+    /// Workers of a revision that is built read at most so many records a second together; none: as many as they can.
+    SetPace {
+        revision: Revision,
+        pace: Option<i64>,
+    },
     AddPartitions {
         revision: Revision,
         starts: Vec<Start>,
@@ -167,6 +172,7 @@ pub struct NewRevision {
     pub tables: Vec<String>,
     pub errors_policy: String,
     pub errors_stop_above: Option<i32>,
+    pub pace: Option<i64>,
     pub worker_image: String,
     pub kafka_cluster_id: String,
     pub starts: Vec<Start>,
@@ -273,6 +279,7 @@ impl Action {
             | Action::ClaimView { from: Owner::NoRow, .. }
             | Action::ApplyLogin(_)
             | Action::SetErrors { .. }
+            | Action::SetPace { .. }
             | Action::CreateIndex { .. }
             | Action::NoteCaughtUp { .. }
             | Action::DeleteDeployment { .. }
@@ -318,6 +325,9 @@ impl fmt::Display for Action {
                 if let Some(id) = &new.replay {
                     write!(f, " for replay {id}")?;
                 }
+                if let Some(pace) = new.pace {
+                    write!(f, " at {pace}/s")?;
+                }
                 new.starts
                     .iter()
                     .try_for_each(|start| write!(f, " {}/{}@{}", start.topic, start.partition, start.offset))
@@ -326,6 +336,9 @@ impl fmt::Display for Action {
             Action::SetErrors { revision, policy, stop_above } => {
                 write!(f, "set errors of {revision} to {policy} {stop_above:?}")
             }
+            Action::SetPace { revision, pace: None } => write!(f, "let {revision} read as fast as it can"),
+            Action::SetPace { revision, pace: Some(0) } => write!(f, "let {revision} stand still"),
+            Action::SetPace { revision, pace: Some(pace) } => write!(f, "let {revision} read {pace}/s"),
             Action::AddPartitions { revision, starts } => {
                 write!(f, "add partitions to {revision}")?;
                 starts.iter().try_for_each(|start| write!(f, " {}/{}@{}", start.topic, start.partition, start.offset))

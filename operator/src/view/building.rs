@@ -8,6 +8,7 @@ use super::{
     known::Known,
     name::Revision,
     observed::RevisionRow,
+    pace,
     plan::{self, Rollout, Sight},
     position::behind_ends,
     start::{NotYet, starts},
@@ -54,7 +55,12 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
                 if row.paused {
                     plan.actions.push(Action::SetPaused { revision: goal.revision.clone(), paused: false });
                 }
-                abandon_when_hopeless(plan, sight, goal, row);
+                match hopeless(sight, goal, row) {
+                    Some(trouble) => {
+                        plan.actions.push(Action::Abandon { revision: goal.revision.clone(), trouble });
+                    }
+                    None => pace::plan(plan, sight, &goal.revision, row),
+                }
             }
             RevisionState::Retired | RevisionState::Fenced => reopen(plan, sight, goal, row),
             RevisionState::Abandoned => plan.troubles.push(why_abandoned(goal, row)),
@@ -103,16 +109,14 @@ fn gone_back(sight: Sight<'_>, goal: &Goal<'_>) -> Option<Trouble> {
     ))
 }
 
-fn abandon_when_hopeless(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
+/// Why a revision that is built is given up, if it is.
+fn hopeless(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble> {
     // What keeps a first revision from going on is said and may be mended: there is no live one to protect from it.
-    let hopeless = late(sight, goal, row)
+    late(sight, goal, row)
         .or_else(|| built_too_long(row, sight.kafka()?, sight.now))
         .or_else(|| build_paused_too_long(row, sight.kafka()?, sight.now))
         .or_else(|| sight.view.live.as_ref().and_then(|_| check_identity(row, sight.kafka()?).err()))
-        .or_else(|| sight.view.live.as_ref().and_then(|_| worker_problem(row).filter(|problem| !problem.heals())));
-    if let Some(trouble) = hopeless {
-        plan.actions.push(Action::Abandon { revision: goal.revision.clone(), trouble });
-    }
+        .or_else(|| sight.view.live.as_ref().and_then(|_| worker_problem(row).filter(|problem| !problem.heals())))
 }
 
 /// That the revision is not live within `rollout.timeout`.
@@ -213,6 +217,7 @@ fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet
             .collect(),
         errors_policy: desired.errors.policy.to_owned(),
         errors_stop_above: desired.errors.stop_above,
+        pace: pace::pace(sight, None),
         worker_image: desired.image.name.clone(),
         kafka_cluster_id: starts.first().map(|start| start.kafka_cluster_id.clone()).unwrap_or_default(),
         starts,

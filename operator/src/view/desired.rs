@@ -55,6 +55,10 @@ pub struct Rollout {
     pub on_breaking_change: OnBreakingChange,
     pub strategy: Strategy,
     pub paused: bool,
+    /// What all workers of a revision that is built may read together.
+    pub max_records_per_second: Option<i64>,
+    /// How late readers may see records before a revision that is built stands still.
+    pub max_live_freshness: Option<Duration>,
 }
 
 /// What the world needs to find a view's things.

@@ -11,6 +11,7 @@ pub mod known;
 pub mod moment;
 pub mod name;
 pub mod observed;
+mod pace;
 pub mod plan;
 pub mod position;
 pub mod promotion;

@@ -189,6 +189,9 @@ pub struct RevisionRow {
     pub caught_up_at: Option<Moment>,
     /// It went live unfinished, and has not read everything yet.
     pub refilling: bool,
+    /// Records a second that its workers may read together, none without a limit, and since when.
+    pub pace: Option<i64>,
+    pub paced_at: Option<Moment>,
     /// Column lists of the indexes of `rows` besides the key.
     pub indexes: BTreeSet<Vec<String>>,
     pub progress: Vec<Progress>,

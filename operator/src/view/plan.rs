@@ -78,6 +78,12 @@ impl<'a> Sight<'a> {
     pub fn live(&self) -> Option<(&'a Revision, &'a RevisionRow)> {
         self.view.live_row()
     }
+
+    /// Whether a worker of the revision is ready, when that could be asked.
+    pub fn has_workers(&self, revision: &Revision) -> Option<bool> {
+        let deployment = self.children()?.deployments.get(&self.desired.identity.name.deployment(revision));
+        Some(deployment.is_some_and(|deployment| deployment.ready > 0))
+    }
 }
 
 /// What to do next for a view.

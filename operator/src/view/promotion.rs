@@ -7,6 +7,7 @@ use super::{
     moment::Moment,
     name::Revision,
     observed::{RevisionRow, TargetState, ViewRow},
+    pace,
     plan::{Plan, Rollout, Sight, target_exists},
     position::{Behind, behind_ends, behind_live, comparable},
     shown::{Shown, appended_columns, first_sql, plain_sql, switch_sql},
@@ -20,6 +21,8 @@ use std::time::Duration;
 pub const BUILT_WITHIN: i64 = 10_000;
 /// A live revision is fenced when the next one is no further behind than this: it passes within a moment.
 const FENCE_WITHIN: i64 = 2_000;
+/// Nor further than the next one, where its pace is limited, reads in so many seconds.
+const FENCE_SECONDS: i64 = 5;
 /// A fence lasts no longer than this; then readers get news again.
 const FENCE_AT_MOST: Duration = Duration::from_secs(20);
 /// After a fence in vain the next one waits this long.
@@ -132,7 +135,11 @@ fn replace(
         // Nothing in common to compare: the new revision has to have read its own topics.
         sight.kafka().map_or(Behind::Unmeasured, |kafka| behind_ends(next, kafka))
     };
-    if !unfinished && !behind.within(FENCE_WITHIN) {
+    let passes = next.pace.map_or(FENCE_WITHIN, |pace| FENCE_WITHIN.min(pace.saturating_mul(FENCE_SECONDS)));
+    if !unfinished && !behind.within(passes) {
+        if let Some(sentence) = pace::waiting(sight, &goal.revision, next) {
+            plan.wait(sentence, Duration::from_secs(1));
+        }
         return not_there_yet(plan, goal, behind, "the live one");
     }
     phase(plan, &goal.revision, RolloutPhase::CuttingOver);
@@ -179,13 +186,7 @@ fn replace(
         return;
     }
     let rested = live.ended_at.is_none_or(|unfenced| sight.now.since(unfenced) > FENCE_AGAIN_AFTER);
-    let working = sight.children().is_some_and(|children| {
-        children
-            .deployments
-            .get(&sight.desired.identity.name.deployment(&goal.revision))
-            .is_some_and(|deployment| deployment.ready > 0)
-    });
-    if live.state == RevisionState::Open && rested && working {
+    if live.state == RevisionState::Open && rested && sight.has_workers(&goal.revision) == Some(true) {
         plan.actions.push(Action::FenceLive { live: live_name.clone(), next: goal.revision.clone() });
     }
     plan.wait(format!("revision {} to pass the live one", goal.revision), Duration::from_millis(100));

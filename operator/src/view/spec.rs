@@ -96,6 +96,8 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
             on_breaking_change: OnBreakingChange::Refuse,
             strategy: Strategy::Shadow,
             paused: false,
+            max_records_per_second: None,
+            max_live_freshness: None,
         }),
         requests: requests.unwrap_or_default(),
         deletion_policy: match deletion_policy {
@@ -198,7 +200,16 @@ fn topics(sources: &[crds::Source]) -> Vec<TopicWish> {
 }
 
 fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
-    let crds::Rollout { timeout: _, retain_previous: _, promotion, on_breaking_change, strategy, paused } = rollout;
+    let crds::Rollout {
+        timeout: _,
+        retain_previous: _,
+        promotion,
+        on_breaking_change,
+        strategy,
+        paused,
+        max_records_per_second,
+        max_live_freshness: _,
+    } = rollout;
     Ok(Rollout {
         timeout: rollout.timeout().map_err(|error| error.to_string())?,
         retain_previous: rollout.retain_previous().map_err(|error| error.to_string())?,
@@ -206,6 +217,8 @@ fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
         on_breaking_change: *on_breaking_change,
         strategy: *strategy,
         paused: *paused,
+        max_records_per_second: max_records_per_second.map(i64::from),
+        max_live_freshness: rollout.max_live_freshness().map_err(|error| error.to_string())?,
     })
 }
 

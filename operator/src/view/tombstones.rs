@@ -27,8 +27,11 @@ pub fn build_paused_too_long(row: &RevisionRow, kafka: &Kafka, now: Moment) -> O
 }
 
 fn pause(row: &RevisionRow, kafka: &Kafka, now: Moment) -> Option<String> {
+    // Workers of a revision that stands still keep their leases.
+    let stood_still = row.paced_at.filter(|_| row.pace == Some(0));
     compacted(row, kafka).find_map(|(task, kept)| {
-        let paused = now.since(task.lease_until?);
+        let held = task.lease_until?;
+        let paused = now.since(stood_still.map_or(held, |at| at.min(held)));
         let begun = task.next_offset > task.start_offset;
         let left = kafka.topic(&task.topic)?.partitions.get(&task.partition)?.end > task.next_offset;
         (begun && left && paused > kept).then(|| {

@@ -95,6 +95,7 @@ impl World for RealWorld {
             | Action::CreateRevision(_)
             | Action::ReopenRevision { .. }
             | Action::SetErrors { .. }
+            | Action::SetPace { .. }
             | Action::AddPartitions { .. }
             | Action::CreateIndex { .. }
             | Action::ShowFirst { .. }

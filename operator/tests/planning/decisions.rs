@@ -1,11 +1,11 @@
 //! What people decide: to let a revision go live, to give it up, to go back, to try again, to stop for a while.
 
-use crate::scene::{END, MINUTE, OTHER_QUERY, REPLAY, Scene, building, steady, view};
+use crate::scene::{END, MINUTE, OTHER_QUERY, REPLAY, Scene, building, next, steady, view};
 use expect_test::expect;
 use millrace_contract::revision::RevisionState;
 use millrace_operator::view::{
     moment::Moment,
-    observed::{Observed, RevisionRow},
+    observed::Observed,
     request::{Request, Verb},
 };
 
@@ -16,13 +16,6 @@ const FEWER: &str = "spec: {query: 'SELECT id FROM users'}";
 
 fn annotated(scene: Scene, verb: &str) -> Scene {
     scene.ask(&format!("metadata: {{annotations: {{millrace.dev/{verb}: mine}}}}"))
-}
-
-/// The revision beside the live one.
-fn next(seen: &mut Observed) -> &mut RevisionRow {
-    let view = view(seen);
-    let live = view.live.clone();
-    view.revisions.iter_mut().find(|(name, _)| Some(*name) != live.as_ref()).expect("two revisions").1
 }
 
 fn given_up(seen: &mut Observed) {

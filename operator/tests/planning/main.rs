@@ -5,6 +5,8 @@ mod addresses;
 mod building;
 mod decisions;
 mod deletion;
+mod manifest;
+mod pace;
 mod replays;
 mod rollouts;
 mod scene;

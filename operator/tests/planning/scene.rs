@@ -1,6 +1,9 @@
 //! A view and its world as values: what a person wrote, what was seen, and the plan that follows, as text.
 
-use crate::addresses::{kafka_address, postgres_address};
+use crate::{
+    addresses::{kafka_address, postgres_address},
+    manifest::{MANIFEST, merge},
+};
 use expect_test::Expect;
 use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
 use millrace_crds::{MaterializedView, MaterializedViewStatus, Reason};
@@ -40,26 +43,6 @@ pub const PAUSE: &str = r#"metadata: {annotations: {millrace.dev/pause-reconcile
 
 const PASSWORD: &str = "digest of the password";
 const ROLE: &str = "mr_role";
-
-const MANIFEST: &str = r#"
-apiVersion: millrace.dev/v1alpha1
-kind: MaterializedView
-metadata: {name: user-view, namespace: shop, uid: uid-1, generation: 1, finalizers: [millrace.dev/view]}
-spec:
-  sources:
-  - name: users
-    topic: user-events
-    as: Table
-    keyFormat: Text
-    key: [id]
-    columns:
-    - {name: id, type: bigint, path: user.id}
-    - {name: name, type: text, path: user.name}
-    ensureTopic: {partitions: 2, replicas: 3, config: {min.insync.replicas: "2"}}
-  query: SELECT id, name FROM users
-  target: {schema: shop, name: user_view, readers: [dashboards]}
-  rollout: {timeout: 2h, retainPrevious: 10m}
-"#;
 
 pub struct Scene {
     manifest: Value,
@@ -218,6 +201,8 @@ impl Scene {
             resumed_at: None,
             caught_up_at: None,
             refilling: false,
+            pace: None,
+            paced_at: None,
             indexes: BTreeSet::new(),
             progress: kafka.topic(TOPIC).expect("the topic is there").partitions.iter().map(progress).collect(),
         };
@@ -366,6 +351,18 @@ pub fn only(observed: &mut Observed) -> &mut RevisionRow {
     rows.values_mut().next().expect("counted above")
 }
 
+/// The live one.
+pub fn live(observed: &mut Observed) -> &mut RevisionRow {
+    let ViewRow { live, revisions, .. } = view(observed);
+    revisions.get_mut(live.as_ref().expect("one is live")).expect("it has its row")
+}
+
+/// The one beside the live one.
+pub fn next(observed: &mut Observed) -> &mut RevisionRow {
+    let ViewRow { live, revisions, .. } = view(observed);
+    revisions.iter_mut().find(|(name, _)| Some(*name) != live.as_ref()).expect("two revisions").1
+}
+
 pub fn children(observed: &mut Observed) -> &mut Children {
     let Known::Present(children) = &mut observed.children else { panic!("the API server answers") };
     children
@@ -377,19 +374,4 @@ pub fn kafka_is_gone() -> Trouble {
 
 pub fn postgres_is_gone() -> Trouble {
     Trouble::sink(Reason::PostgresUnreachable, "Postgres does not answer")
-}
-
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Mapping(into), Value::Mapping(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        // The items of a list are the n-th and the n-th.
-        (Value::Sequence(into), Value::Sequence(from)) => {
-            into.iter_mut().zip(from).for_each(|(into, from)| merge(into, from));
-        }
-        (into, from) => *into = from,
-    }
 }

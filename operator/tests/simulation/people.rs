@@ -31,7 +31,7 @@ impl History<'_> {
         }
         let word = world.faults.word() as usize;
         let now = world.now;
-        if what <= 21 {
+        if what <= 23 {
             world.story.struck(if what == 11 { Fault::ResourceDeleted } else { Fault::SpecChanged });
         }
         drop(state);
@@ -61,6 +61,11 @@ impl History<'_> {
             17 => self.desired.rollout.paused = !self.desired.rollout.paused,
             18..=20 => self.request(Verb::ALL[word % 3]),
             21 => self.desired.rollout.strategy = [Strategy::Shadow, Strategy::InPlaceWithDowntime][word % 2],
+            22 => self.desired.rollout.max_records_per_second = [None, Some(1_000), Some(50_000)][word % 3],
+            23 => {
+                let seconds = [None, Some(2), Some(30)][word % 3];
+                self.desired.rollout.max_live_freshness = seconds.map(Duration::from_secs);
+            }
             _ => {}
         }
     }

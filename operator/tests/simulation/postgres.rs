@@ -177,6 +177,10 @@ impl SimulatedPostgres {
                     (row.errors_policy, row.errors_stop_above) = (policy.clone(), *stop_above);
                 }
             }
+            Action::SetPace { revision, pace } => match view.revisions.get_mut(revision) {
+                Some(row) if view.live.as_ref() != Some(revision) => (row.pace, row.paced_at) = (*pace, Some(now)),
+                _ => return Answer::NotYet,
+            },
             Action::CreateIndex { revision, columns } => {
                 if let Some(row) = view.revisions.get_mut(revision) {
                     row.indexes.insert(columns.clone());
@@ -191,14 +195,14 @@ impl SimulatedPostgres {
                 }
             }
             Action::ShowFirst { revision, .. } => {
-                let row = view.revisions.get(revision);
                 if view.live.is_some() || view.shown != Shown::Nothing || self.relation.is_some() {
                     return Answer::NotYet;
                 }
-                let Some(plan) = row.filter(|row| row.state == RevisionState::Open).map(plan_of) else {
+                let Some(row) = view.revisions.get_mut(revision).filter(|row| row.state == RevisionState::Open) else {
                     return Answer::NotYet;
                 };
-                self.relation = Some(columns(&plan));
+                (row.pace, row.paced_at) = (None, None);
+                self.relation = Some(columns(&plan_of(row)));
                 view.live = Some(revision.clone());
                 view.shown = Shown::Plain(revision.clone());
                 self.cut_over_at = Some(transactions);
@@ -235,7 +239,8 @@ impl SimulatedPostgres {
                 let refilling = lacks(new, old);
                 let old = view.revisions.get_mut(live).expect("looked at above");
                 (old.state, old.ended_at) = (RevisionState::Retired, Some(now));
-                view.revisions.get_mut(next).expect("looked at above").refilling = refilling;
+                let new = view.revisions.get_mut(next).expect("looked at above");
+                (new.pace, new.paced_at, new.refilling) = (None, None, refilling);
             }
             Action::FenceLive { live, .. } => {
                 self.fences += 1;
@@ -331,6 +336,8 @@ fn row_of(new: &NewRevision, now: Moment) -> RevisionRow {
         resumed_at: None,
         caught_up_at: None,
         refilling: false,
+        pace: new.pace,
+        paced_at: None,
         indexes: BTreeSet::new(),
         progress: new.starts.iter().map(progress_of).collect(),
     }

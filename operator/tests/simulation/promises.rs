@@ -48,6 +48,9 @@ pub struct Promises {
     /// Cut-overs that a person let happen, and those among them that take columns from readers.
     approvals: u64,
     losses_approved: u64,
+    /// Revisions that were slowed down, and that stood still for the live one.
+    slowed: u64,
+    stopped: u64,
 }
 
 impl Promises {
@@ -56,7 +59,7 @@ impl Promises {
     }
 
     /// What has happened.
-    pub fn counts(&self) -> [(&'static str, u64); 17] {
+    pub fn counts(&self) -> [(&'static str, u64); 19] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
@@ -75,6 +78,8 @@ impl Promises {
             ("a rollback that went live", self.rollbacks),
             ("a cut-over that a person let happen", self.approvals),
             ("a cut-over that takes columns from readers", self.losses_approved),
+            ("a revision that is slowed down", self.slowed),
+            ("a revision that stands still for readers", self.stopped),
         ]
     }
 
@@ -111,6 +116,8 @@ impl Promises {
             Action::FenceLive { .. } => self.fences += 1,
             Action::DropRevision { .. } => self.drops += 1,
             Action::Abandon { .. } => self.abandoned += 1,
+            Action::SetPace { pace: Some(0), .. } => self.stopped += u64::from(done),
+            Action::SetPace { pace: Some(_), .. } => self.slowed += u64::from(done),
             Action::RemoveFinalizer { left_behind: Some(_) } => self.left_behind += 1,
             Action::ClaimView { from, .. } if format!("{from:?}") != "NoRow" => self.adoptions += 1,
             Action::DeleteView => {
@@ -137,6 +144,8 @@ impl Promises {
             );
             assert!(postgres.relation.is_some(), "seed {seed}: the name that readers query is gone after {action}");
         }
+        let slowed = view.live_row().and_then(|(_, row)| row.pace);
+        assert_eq!(slowed, None, "seed {seed}: what is live is slowed down after {action}");
         // Whoever is shown something has its tables; and the other branch of a switch has them too.
         let shown: Vec<&Revision> = match &view.shown {
             Shown::Nothing => Vec::new(),
@@ -303,6 +312,9 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         Action::AddPartitions { .. } | Action::ReopenRevision { .. } | Action::ShowFirst { .. } => (true, true, false),
         Action::ApplyLogin(_) | Action::ApplyDeployment { .. } => (false, true, true),
         Action::DeleteDeployment { .. } => (false, false, true),
+        // Only a live revision that was seen to be late holds another back.
+        Action::SetPace { pace: Some(0), .. } => (true, true, true),
+        Action::SetPace { .. } => (false, true, false),
         Action::MigrateCatalog
         | Action::ClaimView { .. }
         | Action::SetErrors { .. }

@@ -51,7 +51,7 @@ fn desired(query: &str) -> Desired {
             }],
             "query": query,
             "target": {"schema": "shop", "name": "user_view", "indexes": [["id"]], "readers": ["dashboards"]},
-            "rollout": {"timeout": "2h", "retainPrevious": "10m"},
+            "rollout": {"timeout": "2h", "retainPrevious": "10m", "maxLiveFreshness": "2s"},
         },
     }))
     .expect("the manifest is a view");

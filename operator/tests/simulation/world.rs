@@ -229,6 +229,7 @@ impl State {
             if row.state != RevisionState::Open || !self.cluster.works(&deployment) {
                 continue;
             }
+            let most = row.pace.map(|pace| pace / row.tasks().max(1) as i64);
             for task in &mut row.progress {
                 let Some(topic) = self.kafka.topics.get(&task.topic).filter(|topic| topic.id == task.topic_id) else {
                     continue;
@@ -247,7 +248,13 @@ impl State {
                 if task.problem.is_none() && self.faults.chance(80) {
                     // Mostly everything, sometimes a part: revisions move at different speeds.
                     let left = (end - task.next_offset).max(0);
-                    task.next_offset += if self.faults.chance(70) { left } else { self.faults.offset(left) };
+                    let read = if self.faults.chance(70) { left } else { self.faults.offset(left) };
+                    let read = most.map_or(read, |most| read.min(most));
+                    if read > 0 {
+                        task.next_offset += read;
+                        // As Kafka has it: a record is as many seconds old as it is from the end.
+                        task.event_time = task.event_time.max(Some(Moment(self.now.0 - (left - read) * 1000)));
+                    }
                 }
             }
         }

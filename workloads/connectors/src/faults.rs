@@ -53,6 +53,8 @@ pub const SABOTAGES: &[&str] = &[
     "skip_one_record",
     // A topic made again under the same name is read on.
     "ignore_topic_id",
+    // A revision that is built is read as fast as its workers can.
+    "ignore_pace",
 ];
 
 #[cfg(debug_assertions)]

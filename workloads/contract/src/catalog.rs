@@ -9,6 +9,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("catalog/0001.sql"),
     include_str!("catalog/0002.sql"),
     include_str!("catalog/0003.sql"),
+    include_str!("catalog/0004.sql"),
     include_str!("catalog/0008.sql"),
 ];
 

@@ -4,6 +4,8 @@
 
 mod assignment;
 mod message;
+mod pace;
+mod partitions;
 mod reading;
 
 pub use message::{Assignment, Command, Event};
@@ -18,6 +20,7 @@ use millrace_connectors::{
     kafka::{KafkaSource, Polled},
     postgres::Problem,
 };
+use pace::Pace;
 use rdkafka::error::KafkaResult;
 use reading::{Reading, Waiting};
 use std::{
@@ -45,6 +48,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Shared {
     /// Records in one epoch: fewer when commits are slow.
     pub epoch_records: AtomicUsize,
+    /// Records a second that may be read; none: as many as come.
+    pub limit: Mutex<Option<f64>>,
     /// Lag of each partition from the position read, not from the one committed.
     pub stable: Mutex<BTreeMap<i32, i64>>,
 }
@@ -78,6 +83,7 @@ impl Drop for Ended {
 
 struct Turning {
     reader: Reader,
+    pace: Pace,
     reading: BTreeMap<i32, Reading>,
     waiting: Vec<Waiting>,
     next_try: Instant,
@@ -95,6 +101,7 @@ impl Reader {
         let now = Instant::now();
         let mut turning = Turning {
             reader: self,
+            pace: Pace::new(now),
             reading: BTreeMap::new(),
             waiting: Vec::new(),
             next_try: now,
@@ -111,6 +118,7 @@ impl Turning {
     /// One turn; `None`: the loop is gone.
     fn turn(&mut self) -> Option<()> {
         self.obey()?;
+        self.keep_pace();
         self.try_waiting();
         self.look();
         self.poll();
@@ -150,47 +158,6 @@ impl Turning {
         }
     }
 
-    /// A revision that went live shows its positions in another group, and a client has one group for its life.
-    fn change_group(&mut self, group: String) {
-        if group == self.reader.group {
-            return;
-        }
-        match (self.reader.connect)(&group) {
-            Ok(source) => {
-                let former = std::mem::replace(&mut self.reader.source, source);
-                // It says goodbye to brokers that may be away.
-                std::thread::spawn(move || drop(former));
-                self.reader.group = group;
-                let positions: Vec<(i32, i64)> =
-                    self.reading.iter().map(|(&partition, reading)| (partition, reading.to)).collect();
-                if !positions.is_empty()
-                    && let Err(error) = self.reader.source.assign(&positions)
-                {
-                    tracing::warn!(%error, "partitions not assigned at the new client");
-                    let assignments = self.reading.values().map(Reading::restart).collect();
-                    self.wait_for(assignments);
-                }
-            }
-            Err(error) => tracing::warn!(%error, group, "no client for the consumer group"),
-        }
-    }
-
-    /// Reads these partitions no more, and forgets what was read of them.
-    fn stop(&mut self, partitions: &[i32]) {
-        self.waiting.retain(|waiting| !partitions.contains(&waiting.assignment.partition));
-        let read: Vec<i32> =
-            partitions.iter().copied().filter(|partition| self.reading.remove(partition).is_some()).collect();
-        if read.is_empty() {
-            return;
-        }
-        if let Err(error) = self.reader.source.unassign(&read) {
-            tracing::warn!(%error, ?read, "partitions not given up at the client");
-        }
-        if !self.pending.is_empty() {
-            self.pending = self.pending.select(|record| !read.contains(&record.partition));
-        }
-    }
-
     /// Checks and assigns what waits, once a second.
     fn try_waiting(&mut self) {
         if self.waiting.is_empty() || Instant::now() < self.next_try {
@@ -214,18 +181,6 @@ impl Turning {
             }
         }
         self.next_try = Instant::now() + Duration::from_secs(1);
-    }
-
-    fn start(&mut self, assignment: Assignment) {
-        let Assignment { partition, owner, position, .. } = assignment;
-        if let Err(error) = self.reader.source.assign(&[(partition, position)]) {
-            tracing::warn!(%error, partition, "partition not assigned at the client");
-            self.waiting.push(Waiting::new(assignment));
-            return;
-        }
-        self.trusted = Some(Instant::now());
-        self.reading.insert(partition, Reading { assignment, from: position, to: position });
-        self.send(Event::Reading { partition, owner });
     }
 
     fn report(&self, assignment: &Assignment, problem: Problem) {
@@ -288,12 +243,6 @@ impl Turning {
         }
     }
 
-    fn wait_for(&mut self, assignments: Vec<Assignment>) {
-        let partitions: Vec<i32> = assignments.iter().map(|assignment| assignment.partition).collect();
-        self.stop(&partitions);
-        self.waiting.extend(assignments.into_iter().map(Waiting::new));
-    }
-
     fn full(&self) -> bool {
         self.pending.len() >= self.reader.shared.epoch_records.load(Ordering::Relaxed)
             || self.pending.byte_len() >= EPOCH_BYTES
@@ -303,26 +252,35 @@ impl Turning {
         !self.pending.is_empty() || self.reading.values().any(|reading| reading.to > reading.from)
     }
 
-    /// Takes what the client has, for at most as long as an epoch may wait.
+    /// Takes what the client has and the pace allows, for at most as long as an epoch may wait.
     fn poll(&mut self) {
+        let stands_still = self.pace.stands_still();
+        let mut room = self.pace.room(Instant::now());
+        if room == 0 && !stands_still {
+            // What comes waits at the client.
+            return std::thread::sleep(APART);
+        }
         let mut wait = if self.moved() { APART.saturating_sub(self.sent.elapsed()) } else { APART };
         for turn in 0..4_096 {
-            if self.full() {
+            if self.full() || (room == 0 && !stands_still) {
                 return;
             }
             match self.reader.source.poll(wait, &mut self.pending) {
                 Polled::Record { partition, offset } => {
                     match self.reading.get_mut(&partition) {
-                        Some(reading) if offset >= reading.to => reading.to = offset + 1,
+                        // What comes while nothing may be read is read again from where the partition stands.
+                        Some(reading) if offset >= reading.to && !stands_still => reading.to = offset + 1,
                         _ => self.pending.pop(),
                     }
+                    self.pace.take();
+                    room = room.saturating_sub(1);
                     wait = Duration::ZERO;
                     if turn % 256 == 255 && self.sent.elapsed() > APART {
                         return;
                     }
                 }
                 Polled::End { partition, offset } => {
-                    if let Some(reading) = self.reading.get_mut(&partition) {
+                    if let Some(reading) = self.reading.get_mut(&partition).filter(|_| !stands_still) {
                         reading.to = reading.to.max(offset);
                     }
                 }

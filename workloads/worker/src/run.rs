@@ -158,8 +158,11 @@ fn start(
     });
     let kafka_source = connect(&group).context("the settings of the Kafka client are not valid")?;
     let preparer = Arc::new(Preparer::new(plan.clone())?);
-    let shared =
-        Arc::new(Shared { epoch_records: AtomicUsize::new(MOST_RECORDS / 4), stable: Mutex::new(BTreeMap::new()) });
+    let shared = Arc::new(Shared {
+        epoch_records: AtomicUsize::new(MOST_RECORDS / 4),
+        limit: Mutex::new(None),
+        stable: Mutex::new(BTreeMap::new()),
+    });
     let (commands, commands_of_reader) = blocking::channel();
     let (prepared_of_reader, prepared) = mpsc::channel(1);
     let (events_of_reader, events) = mpsc::unbounded_channel();

@@ -289,8 +289,11 @@ impl<'w> Session<'w> {
         }
     }
 
-    /// Decides which held tasks are read.
+    /// Decides which held tasks are read, and how fast.
     async fn judge(&mut self, survey: &Survey) -> Result<(), StoreError> {
+        let pace = survey.pace.filter(|_| !sabotaged("ignore_pace"));
+        let limit = share::limit(pace, self.held.len(), survey.tasks.len());
+        *self.worker.shared.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
         let stop = if survey.catalog_id != self.worker.catalog_id {
             Some(Problem::CatalogChanged { expected: self.worker.catalog_id.clone(), found: survey.catalog_id.clone() })
         } else {

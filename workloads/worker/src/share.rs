@@ -1,4 +1,5 @@
-//! Who should hold which tasks: decided from the catalog's rows alone, by every worker for itself.
+//! Who should hold which tasks, and how fast they are read: decided from the catalog's rows alone, by every worker for
+//! itself.
 
 use millrace_connectors::postgres::TaskRow;
 use std::collections::BTreeSet;
@@ -34,6 +35,12 @@ pub fn decide(tasks: &[TaskRow], held: &BTreeSet<i32>, holder: &str, live_worker
         decision.give_back = held.last().copied();
     }
     decision
+}
+
+/// Records a second that a worker reads: as much of its revision's pace as it holds of the tasks. So a task is read no
+/// faster because the worker that held it before is gone.
+pub fn limit(pace: Option<i64>, held: usize, tasks: usize) -> Option<f64> {
+    pace.map(|pace| pace as f64 * held as f64 / tasks.max(1) as f64)
 }
 
 #[cfg(test)]
@@ -87,6 +94,15 @@ mod tests {
     fn surplus_is_given_back_one_at_a_time() {
         check("me me me me me me", &[0, 1, 2, 3, 4, 5], 2, (&[], Some(5)));
         check("me me me they they -", &[0, 1, 2], 2, (&[], None));
+    }
+
+    #[test]
+    fn a_worker_reads_as_much_of_the_pace_as_it_holds_of_the_tasks() {
+        assert_eq!(limit(None, 2, 6), None);
+        assert_eq!(limit(Some(0), 2, 6), Some(0.0));
+        assert_eq!(limit(Some(3_000), 2, 6), Some(1_000.0));
+        assert_eq!(limit(Some(1), 1, 4), Some(0.25));
+        assert_eq!(limit(Some(3_000), 0, 0), Some(0.0));
     }
 
     #[test]

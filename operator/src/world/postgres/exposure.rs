@@ -70,7 +70,7 @@ async fn went_live(
     unfinished: bool,
 ) -> Result<(), Refusal> {
     sqlx::query(
-        "UPDATE millrace.revision SET live_at = now(), ended_at = NULL, refilling = $4
+        "UPDATE millrace.revision SET live_at = now(), ended_at = NULL, pace = NULL, paced_at = NULL, refilling = $4
          WHERE namespace = $1 AND view = $2 AND revision = $3",
     )
     .bind(&view.name.namespace)

@@ -155,7 +155,9 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 (extract(epoch FROM (j ->> 'resumed_at')::timestamptz) * 1000)::bigint AS resumed_at,
                 (extract(epoch FROM (j ->> 'caught_up_at')::timestamptz) * 1000)::bigint AS caught_up_at,
                 coalesce((j ->> 'paused')::boolean, false) AS paused,
-                coalesce((j ->> 'refilling')::boolean, false) AS refilling
+                coalesce((j ->> 'refilling')::boolean, false) AS refilling,
+                (j ->> 'pace')::bigint AS pace,
+                (extract(epoch FROM (j ->> 'paced_at')::timestamptz) * 1000)::bigint AS paced_at
          FROM millrace.revision r CROSS JOIN LATERAL to_jsonb(r) AS j WHERE namespace = $1 AND view = $2",
     )
     .bind(&name.namespace)
@@ -192,6 +194,8 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 resumed_at: moment("resumed_at")?,
                 caught_up_at: moment("caught_up_at")?,
                 refilling: row.try_get("refilling")?,
+                pace: row.try_get("pace")?,
+                paced_at: moment("paced_at")?,
                 indexes: BTreeSet::new(),
                 progress: Vec::new(),
             },

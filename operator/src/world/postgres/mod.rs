@@ -39,6 +39,7 @@ pub async fn perform(
         Action::SetErrors { revision, policy, stop_above } => {
             revision::set_errors(pool, view, revision, policy, *stop_above).await
         }
+        Action::SetPace { revision, pace } => revision::set_pace(pool, view, revision, *pace).await,
         Action::AddPartitions { revision, starts } => revision::add_partitions(pool, view, revision, starts).await,
         Action::CreateIndex { revision, columns } => index::create(pool, view, revision, columns).await,
         Action::ShowFirst { revision, target, sql } => exposure::show_first(pool, view, revision, target, sql).await,

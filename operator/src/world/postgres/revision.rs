@@ -45,8 +45,8 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
     }
     sqlx::query(
         "INSERT INTO millrace.revision (namespace, view, revision, spec_hash, schema_name, plan, plan_format,
-                                        errors_policy, errors_stop_above, worker_image)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                        errors_policy, errors_stop_above, worker_image, pace)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
@@ -58,6 +58,7 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
     .bind(&new.errors_policy)
     .bind(new.errors_stop_above)
     .bind(&new.worker_image)
+    .bind(new.pace)
     .execute(&mut *transaction)
     .await?;
     insert_progress(&mut transaction, view, &new.revision, &row.role, &new.starts).await?;
@@ -226,6 +227,31 @@ pub async fn set_errors(
     .bind(stop_above)
     .execute(pool)
     .await?;
+    Ok(Performed::Done)
+}
+
+/// A revision that is not live is read at this pace from now on. What is live is never slowed.
+pub async fn set_pace(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    pace: Option<i64>,
+) -> Result<Performed, Refusal> {
+    let mut transaction = pool.begin().await?;
+    let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
+    if row.live.as_ref() == Some(&revision.0) {
+        return Ok(changed());
+    }
+    sqlx::query(
+        "UPDATE millrace.revision SET pace = $4, paced_at = now() WHERE namespace = $1 AND view = $2 AND revision = $3",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .bind(pace)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
     Ok(Performed::Done)
 }
 

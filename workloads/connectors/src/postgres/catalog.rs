@@ -39,6 +39,8 @@ pub struct Survey {
     pub policy: ErrorsPolicy,
     /// Dead letters per 10,000 records above which the view stops.
     pub stop_above: Option<i32>,
+    /// Records a second that all its workers may read together; none: as many as they can.
+    pub pace: Option<i64>,
     pub live_workers: i64,
     pub tasks: Vec<TaskRow>,
 }
@@ -108,7 +110,8 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
     let head = sqlx::query(
         "SELECT c.catalog_id::text, r.state, coalesce(v.live_revision = $3, false), r.errors_policy, r.errors_stop_above,
                 (SELECT count(*) FROM millrace.worker w
-                 WHERE w.namespace = $1 AND w.view = $2 AND w.revision = $3 AND w.seen_until > clock_timestamp())
+                 WHERE w.namespace = $1 AND w.view = $2 AND w.revision = $3 AND w.seen_until > clock_timestamp()),
+                r.pace
          FROM millrace.catalog c
          LEFT JOIN millrace.view v ON v.namespace = $1 AND v.name = $2
          LEFT JOIN millrace.revision r ON r.namespace = v.namespace AND r.view = v.name AND r.revision = $3",
@@ -148,6 +151,7 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
         policy: head.try_get::<Option<&str>, _>(3)?.map_or(ErrorsPolicy::DeadLetter, ErrorsPolicy::from_name),
         stop_above: head.try_get(4)?,
         live_workers: head.try_get(5)?,
+        pace: head.try_get(6)?,
         tasks: tasks.iter().map(task).collect::<Result<_, _>>()?,
     })
 }
