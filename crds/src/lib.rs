@@ -9,6 +9,7 @@ pub mod duration;
 pub mod materialized_view;
 pub mod percentage;
 pub mod replay;
+pub mod request;
 pub mod source;
 pub mod status;
 pub mod target;
@@ -24,6 +25,7 @@ pub use materialized_view::{
     Promotion, Rollout, SecretReference, Strategy,
 };
 pub use replay::{Earliest, Latest, Replay, ReplayFrom};
+pub use request::{Request, Verb};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
 pub use status::{MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus};
 pub use target::Target;

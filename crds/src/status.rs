@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::ConditionType;
+use crate::request::Request;
 use crate::schema;
 
 /// What the operator saw last. Exact and current figures are metrics.
@@ -32,6 +33,13 @@ pub struct MaterializedViewStatus {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"])
     )]
     pub replays: Vec<ReplayStatus>,
+    /// The requests that have acted, of those that the resource's annotations hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 4),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["verb"])
+    )]
+    pub requests: Vec<Request>,
     /// How many records the live revision has not read yet, over all partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_records: Option<i64>,
@@ -66,6 +74,10 @@ pub struct RolloutStatus {
     pub revision: String,
     /// What is being done. Steady: nothing, the revision is live.
     pub phase: RolloutPhase,
+    /// The value of the annotation millrace.dev/promote that lets the revision go live; absent once a person has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub promote: Option<String>,
     /// How many records the revision has read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records_done: Option<i64>,

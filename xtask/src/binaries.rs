@@ -27,28 +27,44 @@ pub const BINARIES: [Binary; 3] = [
     DEMO_USERS,
 ];
 
+/// The program that people type; no image has it.
+const COMMAND_LINE: &str = "millrace";
+
 /// Where an image finds the libraries, whatever folders the build machine keeps them in.
 const LIBRARIES: &str = "opt/millrace/lib";
 
 /// Builds programs and returns their paths, in the order in which they were asked for.
-pub fn build(checkout: &Checkout, wanted: &[Binary]) -> Result<Vec<PathBuf>> {
+pub fn build(checkout: &Checkout, wanted: &[&str]) -> Result<Vec<PathBuf>> {
     let mend = "the log has the compiler's words; a missing system library is named there too";
     Stage::run(checkout, "cargo build", mend, |stage| {
         packages::install(stage, &packages::missing(packages::FOR_THE_BUILD))?;
-        let names = wanted.iter().map(|binary| binary.name).collect::<Vec<_>>().join(" ");
+        let names = wanted.join(" ");
         stage.say(&format!("compiling {names} (minutes from an empty cache)"));
-        let built = cargo::build(checkout, stage, "build", wanted.iter().flat_map(|binary| ["--bin", binary.name]))?;
+        let built = cargo::build(checkout, stage, "build", wanted.iter().flat_map(|name| ["--bin", *name]))?;
         let paths = wanted
             .iter()
-            .map(|binary| {
-                let program = built.iter().find(|program| program.name == binary.name);
+            .map(|name| {
+                let program = built.iter().find(|program| program.name == *name);
                 program
                     .map(|program| program.path.clone())
-                    .with_context(|| format!("cargo built no program called {}", binary.name))
+                    .with_context(|| format!("cargo built no program called {name}"))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok((paths, names))
     })
+}
+
+/// Builds `millrace` into `folder`, and returns where it is.
+pub fn ensure_command_line(checkout: &Checkout, folder: &Path) -> Result<PathBuf> {
+    let built = build(checkout, &[COMMAND_LINE])?;
+    let program = built.first().context("one program was asked for")?;
+    let (place, unfinished) = (folder.join(COMMAND_LINE), folder.join(format!(".{COMMAND_LINE}")));
+    // By its name there is a whole program at any time; the one before may be running.
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::copy(program, &unfinished))
+        .and_then(|_| fs::rename(&unfinished, &place))
+        .with_context(|| format!("cannot copy {} to {}", program.display(), place.display()))?;
+    Ok(place)
 }
 
 /// Fills images/<image>/stage with the program, its loader and its libraries: the image needs nothing else of any

@@ -97,7 +97,7 @@ pub fn ensure(checkout: &Checkout) -> Result<Vec<Image>> {
 
 /// Every image's folder as `docker build` wants it: programs staged, Kafka's jars fetched.
 pub fn stage_contexts(checkout: &Checkout) -> Result<()> {
-    let programs = binaries::build(checkout, &BINARIES)?;
+    let programs = binaries::build(checkout, &BINARIES.map(|binary| binary.name))?;
     let mend = "Kafka's jars come from Maven Central: the log says what Maven could not fetch";
     Stage::run(checkout, "image contexts", mend, |stage| {
         for (binary, program) in BINARIES.into_iter().zip(&programs) {

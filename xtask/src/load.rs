@@ -13,7 +13,7 @@ use crate::programs::Programs;
 
 pub fn load(checkout: &Checkout, programs: &Programs, users: NonZeroU64, rate: Option<NonZeroU64>) -> Result<()> {
     let postgres = postgres::uri_on_host(programs)?;
-    let built = binaries::build(checkout, &[DEMO_USERS])?;
+    let built = binaries::build(checkout, &[DEMO_USERS.name])?;
     let loader = built.first().context("one program was asked for")?;
     let mut run = Invocation::new(loader).args([
         "load",

@@ -1,7 +1,10 @@
 //! `cargo xtask up`: from whatever this machine has to a running system.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 
+use crate::binaries;
 use crate::checkout::Checkout;
 use crate::cluster;
 use crate::engine;
@@ -26,7 +29,7 @@ pub fn up(checkout: &Checkout) -> Result<()> {
     images::load(checkout, &programs, &images)?;
     release::ensure(checkout, &programs, &images)?;
     images::remove_unused(checkout, &images, &release::images_named(&programs)?)?;
-    print_what_next(&programs);
+    print_what_next(&programs, &binaries::ensure_command_line(checkout, &recipe.programs_folder())?);
     Ok(())
 }
 
@@ -71,12 +74,13 @@ fn announce(recipe: &Recipe) -> Result<()> {
     Ok(())
 }
 
-fn print_what_next(programs: &Programs) {
+fn print_what_next(programs: &Programs, command_line: &Path) {
     println!();
     println!("Millrace is up: context kind-millrace, Kafka {},", host::KAFKA);
     println!("Postgres {}, demo users http://{}/api/users", host::POSTGRES, host::DEMO_USERS);
     println!("  kubectl apply -f examples/user-view.yaml");
     println!("  psql \"$(cargo xtask uri)\" -c 'select * from shop.user_view'");
+    println!("  {} -n shop status user-view", command_line.display());
     if let Some(advice) = programs.advice() {
         println!("  {advice}");
     }

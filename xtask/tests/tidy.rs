@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("millrace-demo-users", &["millrace-contract"]),
     ("millrace-crds", &["millrace-contract"]),
     ("millrace-operator", &["millrace-crds", "millrace-contract", "millrace-sql"]),
+    ("millrace-cli", &["millrace-crds"]),
     ("xtask", &[]),
 ];
 

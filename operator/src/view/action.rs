@@ -252,9 +252,8 @@ impl Action {
                 ("LiveFenced", format!("revision {live} stands still until {next} passes it"))
             }
             Action::UnfenceLive { live } => ("LiveUnfenced", format!("revision {live} is kept up to date again")),
-            Action::Obey { request, deed: deed @ Deed::Nothing(_) } => {
-                let message = format!("{request} came to {deed}");
-                return Some(Event { warning: true, reason: "NothingToDo", message });
+            Action::Obey { request, deed: Deed::Nothing(why) } => {
+                return Some(Event { warning: true, reason: "NothingToDo", message: request.came_to_nothing(why) });
             }
             Action::Obey { request, deed } => ("Obeyed", format!("{request} came to: {deed}")),
             Action::SetPaused { revision, paused: true } => {

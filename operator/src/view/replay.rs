@@ -53,7 +53,7 @@ pub fn parse(
     let mut replays = Vec::new();
     // Written in the field, the same id says more.
     if let Some(id) = annotation.filter(|id| field.is_none_or(|field| field.id != **id)) {
-        if !is_id(id) {
+        if !crds::request::is_id(id) {
             return Err(format!(
                 "the annotation {REPLAY} is '{id}', but it must have letters a to z, digits, dots, _ and - only, begin and \
                  end with a letter or a digit, and have at most 63 characters; write for example after-bugfix-42"
@@ -71,14 +71,6 @@ pub fn parse(
         });
     }
     Ok(replays)
-}
-
-/// Whether `text` can be the name of something that is asked for once.
-pub fn is_id(text: &str) -> bool {
-    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    bytes.len() <= 63 && ends(bytes.first()) && ends(bytes.last()) && bytes.iter().all(inner)
 }
 
 fn parse_from(from: &crds::ReplayFrom, sources: &[crds::Source]) -> Result<ReplayFrom, String> {

@@ -7,53 +7,11 @@ use super::{
     name::Revision,
     observed::{RevisionRow, ViewRow},
     plan::{Plan, Sight},
-    replay::is_id,
 };
 use millrace_contract::revision::RevisionState;
+use millrace_crds::request::is_id;
+pub use millrace_crds::{Request, Verb};
 use std::{collections::BTreeMap, fmt};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    Abort,
-    Rollback,
-    Retry,
-    /// Its id is the name of a revision, or that and more after a dot.
-    Promote,
-}
-
-impl Verb {
-    pub const ALL: [Verb; 4] = [Verb::Abort, Verb::Rollback, Verb::Retry, Verb::Promote];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Verb::Abort => "abort",
-            Verb::Rollback => "rollback",
-            Verb::Retry => "retry",
-            Verb::Promote => "promote",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Verb> {
-        Verb::ALL.into_iter().find(|verb| verb.name() == name)
-    }
-
-    pub fn annotation(self) -> String {
-        format!("millrace.dev/{}", self.name())
-    }
-}
-
-/// A verb with an id that was chosen by whoever asks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Request {
-    pub verb: Verb,
-    pub id: String,
-}
-
-impl fmt::Display for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb.name(), self.id)
-    }
-}
 
 /// What a request comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +74,11 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, query: Option<&Query>) {
     plan.actions.push(Action::Obey { request: request.clone(), deed });
 }
 
+/// The requests of the resource that have acted.
+pub fn acted(desired: &Desired, view: &ViewRow) -> Vec<Request> {
+    desired.requests.iter().filter(|request| view.requests.contains(request)).cloned().collect()
+}
+
 /// The first request that the catalog does not know.
 pub fn new_request<'a>(desired: &'a Desired, view: &ViewRow) -> Option<&'a Request> {
     desired.requests.iter().find(|request| !view.requests.contains(request))
@@ -174,6 +137,13 @@ pub fn promotion_id(view: &ViewRow, revision: &Revision) -> String {
         0 => revision.0.clone(),
         times => format!("{revision}.{}", times + 1),
     }
+}
+
+/// The id that lets `revision` go live, while it is built and no person has let it.
+pub fn open_promotion(view: &ViewRow, revision: &Revision) -> Option<String> {
+    let row = view.revisions.get(revision)?;
+    let open = row.state == RevisionState::Open && row.approved_at.is_none() && !is_live(view, revision);
+    open.then(|| promotion_id(view, revision))
 }
 
 fn is_abandoned(row: &RevisionRow) -> bool {

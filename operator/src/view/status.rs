@@ -8,6 +8,7 @@ use super::{
     observed::{Observed, ViewRow},
     plan::Plan,
     position::{Behind, behind_ends, done_and_total},
+    request::{acted, open_promotion},
     shown::{Shown, columns},
     trouble::{Area, Trouble},
     workers::selector,
@@ -55,12 +56,14 @@ pub fn status(
     if let Some(view) = view {
         status.live_revision = view.live.as_ref().map(ToString::to_string);
         status.replays = replays(view);
+        status.requests = acted(desired, view);
         figures(&mut status, observed, view, now);
         rollout(&mut status, observed, plan, outcome, view, now);
         parallelism(&mut status, view);
     } else if matches!(observed.catalog, Known::Absent) || observed.catalog.present().is_some() {
         // Asked, and there is nothing: not even what the status said.
         status.live_revision = None;
+        status.requests = Vec::new();
         status.rollout = None;
         status.lag_records = None;
         status.freshness_milliseconds = None;
@@ -115,6 +118,7 @@ fn rollout(
     let mut shown = RolloutStatus {
         revision: rollout.revision.to_string(),
         phase: rollout.phase,
+        promote: open_promotion(view, &rollout.revision),
         records_done: None,
         records_total: None,
         percent: None,

@@ -1,11 +1,12 @@
 //! What a status says of a view, beyond what its plan says.
 
-use crate::scene::{END, PAUSE, only, steady, topic};
+use crate::scene::{END, OTHER_QUERY, PAUSE, only, steady, topic, view};
 use millrace_contract::catalog::LEASE_SECONDS;
 use millrace_crds::{ConditionType, MaterializedViewStatus};
 use millrace_operator::view::{
     moment::Moment,
     observed::{Observed, Offsets},
+    request::{Request, Verb},
     status::Outcome,
 };
 
@@ -55,4 +56,31 @@ fn records_that_come_after_an_idle_day_are_not_a_day_late() {
     let status = late.report(&Outcome::Done, &MaterializedViewStatus::default());
     assert_eq!(status.freshness_milliseconds, Some(DAY));
     assert_eq!(ready(&status), ("False", "CatchingUp", Some(1)));
+}
+
+#[test]
+fn a_status_says_which_id_promotes_and_which_requests_have_acted() {
+    let built = || steady().ask(OTHER_QUERY).begun(0);
+    let status = built().report(&Outcome::Done, &MaterializedViewStatus::default());
+    let rollout = status.rollout.clone().expect("a rollout");
+    assert_eq!((rollout.promote.as_ref(), status.requests.len()), (Some(&rollout.revision), 0));
+    let request = Request { verb: Verb::Promote, id: rollout.revision.clone() };
+    let asked = || built().ask_by_name("millrace.dev/promote");
+    let before = asked().report(&Outcome::Done, &status);
+    assert!(before.requests.is_empty());
+    let acted = || asked().with(|seen| assert!(view(seen).requests.insert(request.clone())));
+    // What has acted acts no more: another id would let the revision go live.
+    let spent = acted().report(&Outcome::Done, &before);
+    assert_eq!(spent.requests, [request.clone()]);
+    assert_eq!(spent.rollout.and_then(|rollout| rollout.promote), Some(format!("{}.2", rollout.revision)));
+    let approved = acted().with(|seen| {
+        let rows = view(seen).revisions.iter_mut();
+        rows.for_each(|(_, row)| row.approved_at = Some(Moment(0)));
+    });
+    let approved = approved.report(&Outcome::Done, &before);
+    assert_eq!(approved.rollout.and_then(|rollout| rollout.promote), None);
+    let live = acted().ask("metadata: {annotations: null}").report(&Outcome::Done, &before);
+    assert!(live.requests.is_empty());
+    let steady = steady().report(&Outcome::Done, &MaterializedViewStatus::default());
+    assert_eq!(steady.rollout.and_then(|rollout| rollout.promote), None);
 }

@@ -1,0 +1,188 @@
+//! The cluster that views are in, as kubectl reaches it: the program's only way to the API server.
+
+use crate::failure::Failure;
+use clap::Args;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use k8s_openapi::api::core::v1::Event;
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::{WatchStreamExt, watcher},
+};
+use millrace_crds::MaterializedView;
+use serde_json::Value;
+use std::{path::PathBuf, time::Duration};
+
+#[derive(Args)]
+pub struct ClusterOptions {
+    /// The namespace of the views; the context's own when left out.
+    #[arg(short, long, global = true)]
+    namespace: Option<String>,
+    /// The context of the kubeconfig; its current one when left out.
+    #[arg(long, global = true)]
+    context: Option<String>,
+    /// The kubeconfig; $KUBECONFIG or ~/.kube/config when left out.
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+pub struct Cluster {
+    client: Client,
+    server: String,
+    namespace: String,
+    /// What kubectl has to be told to ask the same namespace of the same cluster.
+    kubectl: Vec<String>,
+}
+
+/// A view, and what happened to it.
+pub struct Seen {
+    pub view: MaterializedView,
+    pub events: Vec<Event>,
+}
+
+/// Which views somebody looks at.
+#[derive(Clone, Copy)]
+pub enum Views<'a> {
+    Named(&'a str),
+    OfNamespace,
+    Everywhere,
+}
+
+/// Yields whenever something has changed.
+pub type Changes = BoxStream<'static, ()>;
+
+/// What has not changed for this long is looked at all the same: ages grow, and a change may have been missed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Changes that come together, as when a watch begins, are one.
+const TOGETHER: usize = 1000;
+
+impl Cluster {
+    pub async fn reach(options: &ClusterOptions) -> Result<Cluster, Failure> {
+        let config = configuration(options).await?;
+        let server = config.cluster_url.to_string();
+        let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config).map_err(|error| Failure::of(error, &server, &namespace, ""))?;
+        let kubeconfig = options.kubeconfig.as_ref().map(|file| file.display().to_string());
+        let named = [("--kubeconfig", kubeconfig), ("--context", options.context.clone())];
+        let mut kubectl = vec!["kubectl".to_owned()];
+        kubectl.extend(named.into_iter().flat_map(|(name, value)| Some([name.to_owned(), value?])).flatten());
+        kubectl.extend(["-n".to_owned(), namespace.clone()]);
+        Ok(Cluster { client, server, namespace, kubectl })
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A command of kubectl as a person would type it into a shell.
+    pub fn kubectl(&self, words: &[String]) -> String {
+        self.kubectl.iter().chain(words).map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    pub async fn list(&self, everywhere: bool) -> Result<Vec<MaterializedView>, Failure> {
+        let views = if everywhere { Api::all(self.client.clone()) } else { self.views() };
+        let list = views.list(&ListParams::default()).await.map_err(|error| self.failure(error, ""))?;
+        Ok(list.items)
+    }
+
+    /// Events are for people's eyes: whoever may not read them sees the view without.
+    pub async fn look(&self, name: &str) -> Result<Seen, Failure> {
+        let view = self.views().get(name).await.map_err(|error| self.failure(error, name))?;
+        let uid = view.uid().unwrap_or_default();
+        let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
+        let events = self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items);
+        Ok(Seen { view, events })
+    }
+
+    /// Merges `patch` into the view's resource.
+    pub async fn patch(&self, name: &str, patch: &Value) -> Result<MaterializedView, Failure> {
+        let params = PatchParams { field_manager: Some("millrace-cli".to_owned()), ..PatchParams::default() };
+        self.views().patch(name, &params, &Patch::Merge(patch)).await.map_err(|error| self.failure(error, name))
+    }
+
+    /// A watch that breaks is begun again, and that too may be a change.
+    pub fn changes(&self, of: Views<'_>) -> Changes {
+        let config = watcher::Config::default();
+        let (views, config) = match of {
+            Views::Everywhere => (Api::all(self.client.clone()), config),
+            Views::OfNamespace => (self.views(), config),
+            Views::Named(name) => (self.views(), config.fields(&format!("metadata.name={name}"))),
+        };
+        let views = watcher(views, config).default_backoff().map(|_| ());
+        let changes = match of {
+            Views::Everywhere | Views::OfNamespace => views.boxed(),
+            Views::Named(name) => {
+                let told = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
+                stream::select(views, watcher(self.events(), told).default_backoff().map(|_| ())).boxed()
+            }
+        };
+        changes.ready_chunks(TOGETHER).map(|_| ()).boxed()
+    }
+
+    fn views(&self) -> Api<MaterializedView> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn events(&self) -> Api<Event> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn failure(&self, error: kube::Error, name: &str) -> Failure {
+        Failure::of(error, &self.server, &self.namespace, name)
+    }
+}
+
+/// Waits for the next change, and never for long.
+pub async fn next(changes: &mut Changes) {
+    // Either way it is time to look.
+    let _ = tokio::time::timeout(LOOK_AGAIN, changes.next()).await;
+}
+
+async fn configuration(options: &ClusterOptions) -> Result<Config, Failure> {
+    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    let configuration = match &options.kubeconfig {
+        Some(file) => match Kubeconfig::read_from(file) {
+            Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &chosen).await,
+            Err(error) => Err(error),
+        },
+        None => Config::from_kubeconfig(&chosen).await,
+    };
+    let named = options.kubeconfig.is_some() || options.context.is_some();
+    match configuration {
+        Ok(configuration) => Ok(configuration),
+        // In a pod there is no kubeconfig, and need not be.
+        Err(error) if named => Err(Failure::NoCluster(error.to_string())),
+        Err(error) => Config::incluster().map_err(|_| Failure::NoCluster(error.to_string())),
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=@".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_for_something_else() {
+        for (word, typed) in [
+            ("millrace.dev/abort=not-today", "millrace.dev/abort=not-today"),
+            (r#"{"spec":{}}"#, r#"'{"spec":{}}'"#),
+            ("/home/홍 길동/config", "'/home/홍 길동/config'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), typed);
+        }
+    }
+}

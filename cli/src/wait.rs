@@ -1,0 +1,68 @@
+//! `--wait`: follows a view until what was decided has come about, was refused, or took too long.
+
+use crate::{
+    cluster::{Cluster, Views, next},
+    failure::Failure,
+    output::say,
+    verdict::{Awaited, Verdict, judge},
+};
+use clap::Args;
+use millrace_crds::duration::parse_duration;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+#[derive(Args)]
+pub struct WaitOptions {
+    /// Follow until it has come about (exit code 0) or was refused (1).
+    #[arg(long)]
+    wait: bool,
+    /// Wait no longer than this (exit code 3).
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+/// What is refused for less than this was a moment of the operator's between two steps.
+const STANDS_AFTER: Duration = Duration::from_secs(3);
+
+pub async fn wait(cluster: &Cluster, name: &str, awaited: &Awaited, options: &WaitOptions) -> Result<(), Failure> {
+    if !options.wait {
+        return Ok(());
+    }
+    let mut said = String::new();
+    let ended = timeout(options.timeout, end(cluster, name, awaited, &mut said)).await;
+    ended.unwrap_or_else(|_| {
+        Err(Failure::TimedOut(format!(
+            "not done after {:?}: {said}; it stays asked for, and `millrace status {name}` shows how it goes on",
+            options.timeout
+        )))
+    })
+}
+
+async fn end(cluster: &Cluster, name: &str, awaited: &Awaited, said: &mut String) -> Result<(), Failure> {
+    let mut changes = cluster.changes(Views::Named(name));
+    let mut refused_since = None;
+    loop {
+        let verdict = match cluster.look(name).await {
+            Ok(seen) => judge(awaited, &seen.view, &seen.events),
+            Err(failure) if failure.passes() => Verdict::StillGoing(failure.to_string()),
+            Err(failure) => return Err(failure),
+        };
+        match verdict {
+            Verdict::Done(sentence) => return say(&sentence),
+            Verdict::Refused(why) => {
+                if refused_since.get_or_insert_with(Instant::now).elapsed() >= STANDS_AFTER {
+                    return Err(Failure::Refused(why));
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+            Verdict::StillGoing(sentence) => {
+                refused_since = None;
+                if sentence != *said {
+                    say(&sentence)?;
+                    *said = sentence;
+                }
+                next(&mut changes).await;
+            }
+        }
+    }
+}
