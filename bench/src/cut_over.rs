@@ -184,6 +184,7 @@ async fn set_up(pool: &PgPool, desired: &Desired, plan: &Plan, pair: &[Revision;
             tables: plan.tables.iter().flat_map(|table| table.create(&schema)).collect(),
             errors_policy: "DeadLetter".into(),
             errors_stop_above: None,
+            pace: None,
             worker_image: String::new(),
             kafka_cluster_id: "cluster".into(),
             starts: vec![start],

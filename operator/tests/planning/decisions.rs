@@ -331,8 +331,8 @@ fn a_paused_rollout_stands_still_and_the_live_revision_goes_on() {
     };
     stood().with(fenced).check(&expect![[r#"
         B Building
-        - apply deployment user-view-B replicas=0
         - unfence A
+        - apply deployment user-view-B replicas=0
         waits for a person: rollout.paused is true; write false to let the rollout go on
     "#]]);
     stood().later(500 * MINUTE).ask("spec: {rollout: {paused: false}}").check(&expect![[r#"

@@ -96,8 +96,8 @@ fn a_live_revision_stands_still_for_nothing_but_the_next_one_and_for_a_moment() 
         - unfence A
         - abandon B: Superseded
         - show plain:A instead of switch:A:B
-        waits for readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or make another MaterializedView
-        ! BreakingChange: readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or make another MaterializedView
+        waits for readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or write rollout.onBreakingChange: AwaitApproval and let a person decide, or make another MaterializedView
+        ! BreakingChange: readers of shop.user_view would lose columns: name text is gone; keep them in the query with their types, or write rollout.onBreakingChange: AwaitApproval and let a person decide, or make another MaterializedView
     "#]]);
     fenced().ask("spec: {suspend: true}").check(&expect![[r#"
         B Building

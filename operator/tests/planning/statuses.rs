@@ -71,7 +71,7 @@ fn a_status_says_which_id_promotes_and_which_requests_have_acted() {
     let acted = || asked().with(|seen| assert!(view(seen).requests.insert(request.clone())));
     // What has acted acts no more: another id would let the revision go live.
     let spent = acted().report(&Outcome::Done, &before);
-    assert_eq!(spent.requests, [request.clone()]);
+    assert_eq!(spent.requests, std::slice::from_ref(&request));
     assert_eq!(spent.rollout.and_then(|rollout| rollout.promote), Some(format!("{}.2", rollout.revision)));
     let approved = acted().with(|seen| {
         let rows = view(seen).revisions.iter_mut();

@@ -71,9 +71,8 @@ fn what_was_read_and_is_gone_since_is_not_read_again() {
         A Steady
     "#]]);
     steady().with(retained).ask(REPLAY).check(&expect![[r#"
-        B Building
-        waits for topic user-events partition 0 begins at offset 500 now, the live revision was built from offset 0: a new revision would lack those records, so the live one stays; take the replay or the change of the query back, or, to do without them, delete the view with deletionPolicy Delete and make it again
-        ! RetentionCutsReplay: topic user-events partition 0 begins at offset 500 now, the live revision was built from offset 0: a new revision would lack those records, so the live one stays; take the replay or the change of the query back, or, to do without them, delete the view with deletionPolicy Delete and make it again
+        A Steady
+        ! RetentionCutsReplay: topic user-events partition 0 begins at offset 500 now, the live revision was built from offset 0: a new revision would lack those records, so the live one stays; to do without them write acceptTruncation: true in spec.replay
     "#]]);
 }
 
