@@ -61,11 +61,14 @@ pub const SCRIPTS: [Script; 4] = [
     Script {
         name: "a stopped rollout is superseded",
         steps: &[
+            Step::Manual(true),
             Step::Query(1),
+            Step::Until("AwaitingPromotion"),
             Step::Paused(true),
             Step::Until("RolloutPaused"),
             Step::Query(2),
             Step::KillWorkers,
+            Step::Manual(false),
             Step::Paused(false),
             Step::Until("Live"),
         ],
