@@ -5,7 +5,7 @@ use super::{
     request::{Deed, Request},
     trouble::Trouble,
 };
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -61,7 +61,7 @@ pub enum Action {
         name: String,
         revision: Revision,
         replicas: i32,
-        manifest: Box<serde_json::Value>,
+        manifest: Arc<serde_json::Value>,
     },
     DeleteDeployment {
         name: String,

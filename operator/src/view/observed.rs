@@ -261,7 +261,7 @@ pub struct DeploymentState {
     pub uid: String,
     pub resource_version: String,
     /// As the API server gives it.
-    pub manifest: serde_json::Value,
+    pub manifest: Arc<serde_json::Value>,
     pub replicas: i32,
     pub ready: i32,
     pub deleting: bool,

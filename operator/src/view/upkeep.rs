@@ -9,6 +9,7 @@ use super::{
     workers::{contains, deployment, keep_connections, replicas},
 };
 use millrace_contract::revision::RevisionState;
+use std::sync::Arc;
 
 pub fn plan(plan: &mut Plan, sight: Sight<'_>) {
     let Sight { desired, view, .. } = sight;
@@ -120,7 +121,7 @@ fn workers(plan: &mut Plan, sight: Sight<'_>, revision: &Revision, row: &Revisio
             name,
             revision: revision.clone(),
             replicas,
-            manifest: Box::new(manifest),
+            manifest: Arc::new(manifest),
         });
     }
 }

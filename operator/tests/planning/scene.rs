@@ -220,7 +220,8 @@ impl Scene {
             let state = DeploymentState {
                 uid: "deployment".into(),
                 resource_version: "1".into(),
-                manifest: deployment(&desired, &revision, replicas, &kafka_address(), &postgres_address(), PASSWORD),
+                manifest: deployment(&desired, &revision, replicas, &kafka_address(), &postgres_address(), PASSWORD)
+                    .into(),
                 replicas,
                 ready: replicas,
                 deleting: false,

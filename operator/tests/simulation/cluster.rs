@@ -54,12 +54,12 @@ impl SimulatedCluster {
                 let state = self.deployments.entry(name.clone()).or_insert(DeploymentState {
                     uid: format!("deployment-{version}"),
                     resource_version: version.clone(),
-                    manifest: serde_json::Value::Null,
+                    manifest: Default::default(),
                     replicas: 0,
                     ready: 0,
                     deleting: false,
                 });
-                state.manifest = (**manifest).clone();
+                state.manifest = manifest.clone();
                 state.resource_version = version;
                 state.replicas = *replicas;
                 true

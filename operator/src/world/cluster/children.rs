@@ -16,7 +16,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub async fn observe(client: &Client, desired: &Desired) -> Known<Children> {
     match look(client, desired).await {
@@ -47,7 +47,7 @@ async fn look(client: &Client, desired: &Desired) -> kube::Result<Children> {
                 replicas: status.replicas.unwrap_or(0),
                 ready,
                 deleting: deployment.metadata.deletion_timestamp.is_some(),
-                manifest: with_type(&deployment),
+                manifest: Arc::new(with_type(&deployment)),
             },
         );
     }
