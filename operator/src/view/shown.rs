@@ -29,12 +29,18 @@ impl Shown {
         }
     }
 
+    /// The revisions whose tables it reads.
+    pub fn revisions(&self) -> impl Iterator<Item = &Revision> {
+        let (one, other) = match self {
+            Shown::Nothing => (None, None),
+            Shown::Plain(shown) => (Some(shown), None),
+            Shown::Switch { live, next } => (Some(live), Some(next)),
+        };
+        one.into_iter().chain(other)
+    }
+
     pub fn shows(&self, revision: &Revision) -> bool {
-        match self {
-            Shown::Nothing => false,
-            Shown::Plain(shown) => shown == revision,
-            Shown::Switch { live, next } => live == revision || next == revision,
-        }
+        self.revisions().any(|shown| shown == revision)
     }
 }
 

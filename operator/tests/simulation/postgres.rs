@@ -150,13 +150,16 @@ impl SimulatedPostgres {
         let Some(view) = &mut self.view else { return Answer::NotYet };
         match action {
             Action::CreateRevision(new) => {
-                if view.revisions.contains_key(&new.revision) || view.replay_count != new.replay_count.0 {
+                let acted = |id: &String| view.replays.iter().any(|replay| replay.id == *id);
+                if view.revisions.contains_key(&new.revision)
+                    || view.replay_count != new.replay_count.0
+                    || new.replay.as_ref().is_some_and(acted)
+                {
                     return Answer::NotYet;
                 }
                 view.revisions.insert(new.revision.clone(), row_of(new, now));
                 view.replay_count = new.replay_count.1;
                 if let Some(id) = &new.replay {
-                    assert!(!view.replays.iter().any(|replay| replay.id == *id), "the replay {id} acts twice");
                     view.replays.push(AcceptedReplay {
                         id: id.clone(),
                         revision: new.revision.clone(),
@@ -214,7 +217,12 @@ impl SimulatedPostgres {
                 if held || (matches!(view.shown, Shown::Switch { .. }) && old_snapshots) {
                     return Answer::NotYet;
                 }
-                view.shown = Shown::parse(Some(shown)).expect("the planner writes what it reads");
+                let shown = Shown::parse(Some(shown)).expect("the planner writes what it reads");
+                // No view is made over tables that are gone.
+                if !shown.revisions().all(|revision| self.schemas.contains(revision)) {
+                    return Answer::NotYet;
+                }
+                view.shown = shown;
                 let relation = self.relation.clone().unwrap_or_default();
                 self.relation = Some(match &view.shown {
                     Shown::Plain(revision) => appended_columns(&relation, &plan_of(&view.revisions[revision])),

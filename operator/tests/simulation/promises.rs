@@ -12,9 +12,12 @@ use millrace_operator::view::{
     observed::Observed,
     plan::Plan,
     request::Deed,
-    shown::{Shown, columns},
+    shown::columns,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Readers get news again after this long.
 const FENCE_AT_MOST: Duration = Duration::from_secs(30);
@@ -133,6 +136,8 @@ impl Promises {
             *before = topic.partitions.len();
         }
         let Some(view) = &postgres.view else { return };
+        let ids: BTreeSet<&str> = view.replays.iter().map(|replay| replay.id.as_str()).collect();
+        assert_eq!(ids.len(), view.replays.len(), "seed {seed}: a replay acts twice by {action}");
         if self.live.is_some() {
             assert!(view.live.is_some(), "seed {seed}: nothing is live after {action}");
         }
@@ -147,12 +152,7 @@ impl Promises {
         let slowed = view.live_row().and_then(|(_, row)| row.pace);
         assert_eq!(slowed, None, "seed {seed}: what is live is slowed down after {action}");
         // Whoever is shown something has its tables; and the other branch of a switch has them too.
-        let shown: Vec<&Revision> = match &view.shown {
-            Shown::Nothing => Vec::new(),
-            Shown::Plain(revision) => vec![revision],
-            Shown::Switch { live, next } => vec![live, next],
-        };
-        for revision in shown {
+        for revision in view.shown.revisions() {
             assert!(
                 postgres.schemas.contains(revision),
                 "seed {seed}: the tables of {revision} are gone after {action}"

@@ -63,13 +63,18 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
     .await?;
     insert_progress(&mut transaction, view, &new.revision, &row.role, &new.starts).await?;
     if let Some(id) = &new.replay {
-        sqlx::query("INSERT INTO millrace.replay (namespace, view, id, revision) VALUES ($1, $2, $3, $4)")
-            .bind(&view.name.namespace)
-            .bind(&view.name.name)
-            .bind(id)
-            .bind(&new.revision.0)
-            .execute(&mut *transaction)
-            .await?;
+        let accepted = sqlx::query(
+            "INSERT INTO millrace.replay (namespace, view, id, revision) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        )
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(id)
+        .bind(&new.revision.0)
+        .execute(&mut *transaction)
+        .await?;
+        if accepted.rows_affected() == 0 {
+            return Ok(changed());
+        }
     }
     sqlx::query("UPDATE millrace.view SET replay_count = $3, kafka_cluster_id = $4 WHERE namespace = $1 AND name = $2")
         .bind(&view.name.namespace)
