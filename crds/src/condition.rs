@@ -113,6 +113,8 @@ named! {
         RolledBack,
         /// The revision was not ready in time; the live one stays.
         RolloutTimedOut,
+        /// An assertion of `rollout.gates` did not pass; the live one stays.
+        GateFailed,
         /// Another spec came before the revision was live.
         Superseded,
         /// There is no live revision yet.

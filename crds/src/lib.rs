@@ -6,10 +6,12 @@
 pub mod condition;
 pub mod definition;
 pub mod duration;
+pub mod gates;
 pub mod materialized_view;
 pub mod percentage;
 pub mod replay;
 pub mod request;
+pub mod rollout;
 pub mod source;
 pub mod status;
 pub mod target;
@@ -20,12 +22,13 @@ mod schema;
 mod validation;
 
 pub use condition::{ConditionType, Reason};
+pub use gates::Gates;
 pub use materialized_view::{
-    Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, OnBreakingChange,
-    Promotion, Rollout, SecretReference, Strategy,
+    Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, SecretReference,
 };
 pub use replay::{Earliest, Latest, Replay, ReplayFrom};
 pub use request::{Request, Verb};
+pub use rollout::{OnBreakingChange, Promotion, Rollout, Strategy};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
 pub use status::{MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus};
 pub use target::Target;

@@ -65,6 +65,24 @@ pub fn readers(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Assertions about a new revision.
+pub fn assertions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 8,
+        "items": {
+            "type": "string",
+            "maxLength": 4096,
+            "x-kubernetes-validations": [must(
+                "self.contains('{next}')",
+                "an assertion of rollout.gates.assertions does not read {next}, but a gate is about the new revision; write \
+                 for example select count(*) > 0 from {next}",
+            )],
+        },
+        "x-kubernetes-list-type": "atomic",
+    })
+}
+
 /// Settings of a topic.
 pub fn topic_config(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -102,6 +102,7 @@ pub struct RolloutStatus {
 pub enum RolloutPhase {
     Building,
     CatchingUp,
+    Gating,
     AwaitingPromotion,
     CuttingOver,
     Retiring,

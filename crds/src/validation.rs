@@ -46,13 +46,18 @@ pub fn name_rules(what: &str, example: &str) -> Vec<ValidationRule> {
     )]
 }
 
+/// That `text` can be read as a length of time, in CEL.
+pub fn is_duration(text: &str) -> String {
+    format!("{text}.matches('^([0-9]{{1,5}}h)?([0-9]{{1,5}}m)?([0-9]{{1,5}}s)?$') && {text} != ''")
+}
+
 /// The rule of a length of time.
 pub fn duration_rules(what: &str, positive: bool, example: &str) -> Vec<ValidationRule> {
-    let syntax = "self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self != ''";
+    let syntax = is_duration("self");
     let (rule, least) = if positive {
         (format!("{syntax} && duration(self) > duration('0s')"), ", and longer than 0s")
     } else {
-        (syntax.to_string(), "")
+        (syntax, "")
     };
     vec![must(
         &rule,

@@ -1,128 +1,18 @@
 //! Roles in a real Postgres: readers are let in and put out, and a worker logs in with its password.
 
-use millrace_crds::MaterializedView;
+mod database;
+
+use database::{LIVE, Stage, live};
+use millrace_contract::catalog::{CATALOG_VERSION, MIGRATIONS};
 use millrace_operator::{
     view::{
         action::{Action, Login, Owner},
-        desired::{Desired, Image},
-        known::Known,
-        name::{Revision, Target},
-        observed::{Catalog, PostgresAddress, TargetState, ViewRow},
-        spec::{Settings, parse},
-        tenancy::Tenancy,
+        observed::TargetState,
     },
     world::{Performed, postgres},
 };
-use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
-use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use std::time::Duration;
-
-struct Stage {
-    database: OwnedDatabase,
-    pool: PgPool,
-    desired: Desired,
-}
-
-const LIVE: &str = "aaaaaaaa";
-
-fn live() -> Revision {
-    Revision(LIVE.into())
-}
-
-impl Stage {
-    /// A view whose target shows something.
-    async fn new(name: &str) -> Stage {
-        let database = TemporaryPostgres::owned_database().await;
-        let pool = PgPool::connect(&database.uri).await.expect("the operator connects");
-        let stage = Stage { database, pool, desired: desired(name) };
-        stage.perform(Action::MigrateCatalog, None).await;
-        stage.perform(Action::ClaimView { target: stage.target(), from: Owner::NoRow }, None).await;
-        let schema = stage.schema();
-        stage
-            .execute(&format!("CREATE SCHEMA shop; CREATE SCHEMA {schema}; CREATE TABLE {schema}.rows (id bigint)"))
-            .await;
-        stage
-            .execute(&format!(
-                "INSERT INTO millrace.revision
-                     (namespace, view, revision, spec_hash, schema_name, plan, plan_format, worker_image)
-                 VALUES ('shop', '{name}', '{LIVE}', '', '{schema}', '', 1, '')"
-            ))
-            .await;
-        stage.execute(&format!("CREATE VIEW {} AS SELECT id FROM {schema}.rows", stage.target())).await;
-        stage.execute(&format!("UPDATE millrace.view SET live_revision = '{LIVE}', shown = 'plain:{LIVE}'")).await;
-        stage
-    }
-
-    fn schema(&self) -> String {
-        self.desired.identity.name.schema(&live())
-    }
-
-    fn target(&self) -> Target {
-        self.desired.target.clone()
-    }
-
-    fn address(&self) -> PostgresAddress {
-        PostgresAddress {
-            host: "127.0.0.1".into(),
-            port: self.database.port,
-            database: self.database.name.clone(),
-            ssl_mode: "disable".into(),
-            ca: None,
-        }
-    }
-
-    async fn perform(&self, action: Action, password: Option<&str>) {
-        let performed = postgres::perform(&self.pool, &self.desired, &action, password).await;
-        assert_eq!(performed, Ok(Performed::Done), "{action}");
-    }
-
-    async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect(sql);
-    }
-
-    async fn observe(&self) -> Catalog {
-        match postgres::observe(&self.pool, &self.address(), &self.desired).await {
-            Known::Present(catalog) => catalog,
-            other => panic!("the catalog is there: {other:?}"),
-        }
-    }
-
-    async fn view(&self) -> ViewRow {
-        self.observe().await.view.expect("the view was claimed")
-    }
-
-    async fn may_read(&self, role: &str) -> bool {
-        sqlx::query_scalar("SELECT has_table_privilege($1, $2, 'SELECT')")
-            .bind(role)
-            .bind(self.target().to_string())
-            .fetch_one(&self.pool)
-            .await
-            .expect("Postgres answers")
-    }
-}
-
-fn desired(name: &str) -> Desired {
-    let view: MaterializedView = serde_json::from_value(json!({
-        "apiVersion": "millrace.dev/v1alpha1",
-        "kind": "MaterializedView",
-        "metadata": {"name": name, "namespace": "shop", "uid": "uid-1", "generation": 1},
-        "spec": {
-            "sources": [{
-                "name": "users", "topic": "users", "as": "Stream", "columns": [{"name": "id", "type": "bigint"}],
-            }],
-            "query": "SELECT id FROM users",
-            "target": {"schema": "shop", "name": name, "readers": [format!("{name}_asked"), format!("{name}_nobody")]},
-        },
-    }))
-    .expect("the manifest is a view");
-    let settings = Settings {
-        image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
-        tenancy: Tenancy::default(),
-        concurrent_rollouts: 4,
-    };
-    parse(&view, &settings)
-}
 
 #[tokio::test]
 async fn a_reader_is_let_in_and_put_out_and_the_rights_that_others_gave_stay() {
@@ -161,11 +51,20 @@ async fn a_reader_whose_role_was_dropped_is_forgotten() {
 
 #[tokio::test]
 async fn a_catalog_of_the_first_version_is_read_before_it_is_migrated() {
-    let stage = Stage::new("older").await;
-    stage.execute("ALTER TABLE millrace.view DROP COLUMN readers; UPDATE millrace.catalog SET version = 1").await;
-    assert_eq!(stage.view().await.readers, [].into());
+    let stage = Stage::empty("older").await;
+    stage.execute(MIGRATIONS[0]).await;
+    stage
+        .execute(
+            "INSERT INTO millrace.view (namespace, name, target_schema, target_name, role, uid)
+             VALUES ('shop', 'older', 'shop', 'older', '', 'uid-1')",
+        )
+        .await;
+    stage.store(LIVE).await;
+    let view = stage.view().await;
+    assert_eq!(view.readers, [].into());
+    assert_eq!(view.revisions[&live()].answers, [].into());
     stage.perform(Action::MigrateCatalog, None).await;
-    assert_eq!(stage.observe().await.version, millrace_contract::catalog::CATALOG_VERSION);
+    assert_eq!(stage.observe().await.version, CATALOG_VERSION);
 }
 
 #[tokio::test]

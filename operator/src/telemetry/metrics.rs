@@ -7,9 +7,11 @@ use prometheus::{
 };
 use std::time::Duration;
 
-const PHASES: [RolloutPhase; 5] = [
+const PHASES: [RolloutPhase; 7] = [
     RolloutPhase::Building,
     RolloutPhase::CatchingUp,
+    RolloutPhase::Gating,
+    RolloutPhase::AwaitingPromotion,
     RolloutPhase::CuttingOver,
     RolloutPhase::Retiring,
     RolloutPhase::Steady,

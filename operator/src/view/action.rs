@@ -1,6 +1,7 @@
 //! What the planner asks the world to do: each is idempotent or a compare-and-swap, and safe to repeat.
 
 use super::{
+    gates::Question,
     name::{Revision, Target},
     request::{Deed, Request},
     trouble::Trouble,
@@ -118,6 +119,16 @@ pub enum Action {
     /// Remembers that the revision has caught up.
     NoteCaughtUp {
         revision: Revision,
+    },
+    /// Forgets it: the time for which it was caught up begins anew.
+    RestartSoak {
+        revision: Revision,
+    },
+    /// Asks Postgres what the gates want to know of `next`, and remembers the answers. Reads both revisions, and no more.
+    RunGates {
+        next: Revision,
+        live: Option<Revision>,
+        questions: Vec<Question>,
     },
     /// Remembers that the rollout of the revision stands still, or goes on from now.
     SetPaused {
@@ -281,6 +292,8 @@ impl Action {
             | Action::SetPace { .. }
             | Action::CreateIndex { .. }
             | Action::NoteCaughtUp { .. }
+            | Action::RestartSoak { .. }
+            | Action::RunGates { .. }
             | Action::DeleteDeployment { .. }
             | Action::Show { .. }
             | Action::GrantReaders { .. }
@@ -359,6 +372,12 @@ impl fmt::Display for Action {
             Action::RevokeReaders { target, readers } => write!(f, "revoke {target} from {}", readers.join(", ")),
             Action::Obey { request, deed } => write!(f, "obey {request}: {deed}"),
             Action::NoteCaughtUp { revision } => write!(f, "note that {revision} has caught up"),
+            Action::RestartSoak { revision } => write!(f, "restart the soak of {revision}"),
+            Action::RunGates { next, live, questions } => {
+                write!(f, "run gates of {next}")?;
+                live.iter().try_for_each(|live| write!(f, " beside {live}"))?;
+                questions.iter().try_for_each(|question| write!(f, " {}", question.number))
+            }
             Action::SetPaused { revision, paused: true } => write!(f, "pause {revision}"),
             Action::SetPaused { revision, paused: false } => write!(f, "resume {revision}"),
             Action::Abandon { revision, trouble } => write!(f, "abandon {revision}: {}", trouble.reason),

@@ -4,6 +4,7 @@ use super::{
     action::{Action, NewRevision},
     approval::{awaited, lost, refused},
     desired::Desired,
+    gates,
     goal::Goal,
     known::Known,
     name::Revision,
@@ -44,7 +45,7 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     }
     plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: RolloutPhase::Building });
     if desired.suspended {
-        return;
+        return stand_still(plan, sight, goal);
     }
     if paused {
         return pause(plan, sight, goal);
@@ -94,6 +95,14 @@ fn pause(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
     if row.is_some_and(|row| row.state == RevisionState::Open && !row.paused) {
         plan.actions.push(Action::SetPaused { revision: goal.revision.clone(), paused: true });
     }
+    stand_still(plan, sight, goal);
+}
+
+/// No worker works on the revision: it does not soak.
+fn stand_still(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
+    if let Some(row) = sight.view.revisions.get(&goal.revision).filter(|row| row.state == RevisionState::Open) {
+        gates::restart_soak(plan, sight, goal, row);
+    }
 }
 
 /// That what is live is not what the resource asks for, because a person went back from that.
@@ -113,6 +122,7 @@ fn gone_back(sight: Sight<'_>, goal: &Goal<'_>) -> Option<Trouble> {
 fn hopeless(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble> {
     // What keeps a first revision from going on is said and may be mended: there is no live one to protect from it.
     late(sight, goal, row)
+        .or_else(|| gates::failed(sight, goal, row))
         .or_else(|| built_too_long(row, sight.kafka()?, sight.now))
         .or_else(|| build_paused_too_long(row, sight.kafka()?, sight.now))
         .or_else(|| sight.view.live.as_ref().and_then(|_| check_identity(row, sight.kafka()?).err()))

@@ -98,7 +98,7 @@ fn left_behind(desired: &Desired) -> String {
     let name = &desired.identity.name;
     format!(
         "{name} was deleted without cleaning up in Postgres, which did not answer: its row in millrace.view, the role that \
-         the row names, the relation {} and the schemas {} are left",
+         the row names and the one of its gates, the relation {} and the schemas {} are left",
         desired.target,
         name.schema(&Revision("*".to_owned()))
     )

@@ -10,6 +10,7 @@ use super::{
 };
 use millrace_contract::{Plan, Source, revision::revision_name};
 use millrace_crds::{OnBreakingChange, Promotion, Strategy};
+use millrace_sql::Assertion;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// One MaterializedView, understood.
@@ -47,7 +48,7 @@ pub struct Desired {
 }
 
 /// How a new revision takes the place of the live one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
     pub timeout: Duration,
     pub retain_previous: Duration,
@@ -59,6 +60,18 @@ pub struct Rollout {
     pub max_records_per_second: Option<i64>,
     /// How late readers may see records before a revision that is built stands still.
     pub max_live_freshness: Option<Duration>,
+    pub gates: Gates,
+}
+
+/// What a revision has to show before it goes live.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gates {
+    /// It is at most this many records behind the live one.
+    pub max_behind_live: Option<i64>,
+    /// It has been caught up for this long, its workers working; zero asks for nothing.
+    pub soak: Duration,
+    /// Each is true of it.
+    pub assertions: Vec<Assertion>,
 }
 
 /// What the world needs to find a view's things.

@@ -3,9 +3,11 @@
 pub mod action;
 pub mod approval;
 pub mod building;
+mod conditions;
 pub mod deletion;
 pub mod desired;
 mod freshness;
+pub mod gates;
 pub mod goal;
 pub mod known;
 pub mod moment;

@@ -192,6 +192,8 @@ pub struct RevisionRow {
     /// Records a second that its workers may read together, none without a limit, and since when.
     pub pace: Option<i64>,
     pub paced_at: Option<Moment>,
+    /// What Postgres said to the assertions that were asked about it, by their place in the list.
+    pub answers: BTreeMap<i32, Answer>,
     /// Column lists of the indexes of `rows` besides the key.
     pub indexes: BTreeSet<Vec<String>>,
     pub progress: Vec<Progress>,
@@ -215,6 +217,19 @@ impl RevisionRow {
     pub fn tasks(&self) -> usize {
         self.progress.iter().map(|task| task.partition).collect::<BTreeSet<_>>().len()
     }
+}
+
+/// What Postgres said to an assertion when it was asked last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Of the statement that was asked.
+    pub sql_hash: String,
+    pub passed: bool,
+    /// What came back, as in "gave false".
+    pub detail: String,
+    pub at: Moment,
+    /// Since when it has not passed whenever it was asked.
+    pub failing_since: Option<Moment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::{
     action::Action,
     approval::{awaited, lost, refused},
+    gates,
     goal::Goal,
     moment::Moment,
     name::Revision,
@@ -78,10 +79,15 @@ fn first(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, next: &RevisionRow)
         return plan.wait("Kafka, to know where the topics end", Duration::from_secs(5));
     };
     let behind = behind_ends(next, kafka);
-    if !is_whole(sight, next, behind) {
-        return not_there_yet(plan, goal, behind, "the ends of the topics");
+    // Once it has caught up, what comes in while it passes its gates does not send it back.
+    let passing = next.caught_up_at.is_some() && behind.within(OUTRUN_WITHIN);
+    if !passing && !is_whole(sight, next, behind) {
+        return falls_behind(plan, sight, goal, next, behind, "the ends of the topics");
     }
     let Ok(compiled) = &next.plan else { return };
+    if !gates::open(plan, sight, goal, next) {
+        return phase(plan, &goal.revision, RolloutPhase::Gating);
+    }
     phase(plan, &goal.revision, RolloutPhase::CuttingOver);
     let target = &sight.desired.target;
     if let TargetState::Foreign(kind) = &sight.catalog.target {
@@ -110,6 +116,14 @@ fn refill(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, live: &RevisionRow
     not_there_yet(plan, goal, behind, "the ends of the topics");
 }
 
+/// What has been seen to be behind does not soak.
+fn falls_behind(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, next: &RevisionRow, behind: Behind, what: &str) {
+    if matches!(behind, Behind::Records(_)) {
+        gates::restart_soak(plan, sight, goal, next);
+    }
+    not_there_yet(plan, goal, behind, what);
+}
+
 fn not_there_yet(plan: &mut Plan, goal: &Goal<'_>, behind: Behind, what: &str) {
     let near = behind.within(BUILT_WITHIN);
     phase(plan, &goal.revision, if near { RolloutPhase::CatchingUp } else { RolloutPhase::Building });
@@ -136,11 +150,12 @@ fn replace(
         sight.kafka().map_or(Behind::Unmeasured, |kafka| behind_ends(next, kafka))
     };
     let passes = next.pace.map_or(FENCE_WITHIN, |pace| FENCE_WITHIN.min(pace.saturating_mul(FENCE_SECONDS)));
-    if !unfinished && !behind.within(passes) {
+    let allowed = sight.desired.rollout.gates.max_behind_live.filter(|_| !goal.rolled_back).unwrap_or(passes);
+    if !unfinished && !behind.within(allowed) {
         if let Some(sentence) = pace::waiting(sight, &goal.revision, next) {
             plan.wait(sentence, Duration::from_secs(1));
         }
-        return not_there_yet(plan, goal, behind, "the live one");
+        return falls_behind(plan, sight, goal, next, behind, "the live one");
     }
     phase(plan, &goal.revision, RolloutPhase::CuttingOver);
     let (Ok(live_plan), Ok(next_plan)) = (&live.plan, &next.plan) else {
@@ -152,12 +167,18 @@ fn replace(
         plan.troubles.push(refusal);
         return;
     }
+    if !unfinished && !gates::open(plan, sight, goal, next) {
+        return phase(plan, &goal.revision, RolloutPhase::Gating);
+    }
     if let Some(sentence) = awaited(sight, goal, next) {
         phase(plan, &goal.revision, RolloutPhase::AwaitingPromotion);
         if next.caught_up_at.is_none() {
             plan.actions.push(Action::NoteCaughtUp { revision: goal.revision.clone() });
         }
         return plan.wait(sentence, Duration::from_secs(10));
+    }
+    if !unfinished && !behind.within(passes) {
+        return not_there_yet(plan, goal, behind, "the live one");
     }
     let switch = Shown::Switch { live: live_name.clone(), next: goal.revision.clone() };
     if sight.view.shown != switch {

@@ -144,6 +144,11 @@ fn select(view: &ViewName, revision: &Revision, plan: &Plan, columns: &[Column],
     sql
 }
 
+/// The rows of one revision, with the columns that readers of the target see: a SELECT.
+pub fn rows_sql(view: &ViewName, revision: &Revision, plan: &Plan, columns: &[Column]) -> String {
+    select(view, revision, plan, columns, None)
+}
+
 /// The statement that makes the target, showing one revision. It replaces nothing: what has the name already is not ours.
 pub fn first_sql(view: &ViewName, target: &Target, revision: &Revision, plan: &Plan) -> String {
     format!("CREATE VIEW {} AS {}", target.quoted(), select(view, revision, plan, &columns(plan), None))

@@ -2,7 +2,7 @@
 
 use super::{
     desired::{
-        Deletion, DeletionPolicy, Desired, EnsureTopic, Errors, Identity, Image, Query, Rollout, TopicWish,
+        Deletion, DeletionPolicy, Desired, EnsureTopic, Errors, Gates, Identity, Image, Query, Rollout, TopicWish,
         WorkerCount, Workers,
     },
     moment::Moment,
@@ -17,7 +17,7 @@ use millrace_contract::{
     source::{self as contract, Origin, SourceColumn, SourceKind},
 };
 use millrace_crds::{self as crds, ConditionType, MaterializedView, OnBreakingChange, Promotion, Reason, Strategy};
-use millrace_sql::{SourceDecl, ViewQuery, compile};
+use millrace_sql::{Assertion, SourceDecl, ViewQuery, compile};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -98,6 +98,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
             paused: false,
             max_records_per_second: None,
             max_live_freshness: None,
+            gates: Gates::default(),
         }),
         requests: requests.unwrap_or_default(),
         deletion_policy: match deletion_policy {
@@ -209,6 +210,7 @@ fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
         paused,
         max_records_per_second,
         max_live_freshness: _,
+        gates,
     } = rollout;
     Ok(Rollout {
         timeout: rollout.timeout().map_err(|error| error.to_string())?,
@@ -219,6 +221,19 @@ fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
         paused: *paused,
         max_records_per_second: max_records_per_second.map(i64::from),
         max_live_freshness: rollout.max_live_freshness().map_err(|error| error.to_string())?,
+        gates: gates.as_ref().map_or(Ok(Gates::default()), parse_gates)?,
+    })
+}
+
+fn parse_gates(gates: &crds::Gates) -> Result<Gates, String> {
+    let crds::Gates { max_behind_live, soak: _, assertions } = gates;
+    let assertion = |(number, text): (usize, &String)| {
+        Assertion::parse(&format!("spec.rollout.gates.assertions[{number}]"), text).map_err(|error| error.to_string())
+    };
+    Ok(Gates {
+        max_behind_live: *max_behind_live,
+        soak: gates.soak().map_err(|error| error.to_string())?.unwrap_or_default(),
+        assertions: assertions.iter().enumerate().map(assertion).collect::<Result<_, _>>()?,
     })
 }
 

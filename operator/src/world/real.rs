@@ -108,6 +108,8 @@ impl World for RealWorld {
             | Action::RevokeReaders { .. }
             | Action::Obey { .. }
             | Action::NoteCaughtUp { .. }
+            | Action::RestartSoak { .. }
+            | Action::RunGates { .. }
             | Action::SetPaused { .. }
             | Action::Abandon { .. }
             | Action::DropRevision { .. }

@@ -5,6 +5,7 @@ mod addresses;
 mod building;
 mod decisions;
 mod deletion;
+mod gates;
 mod manifest;
 mod pace;
 mod replays;

@@ -16,7 +16,7 @@ use millrace_operator::view::{
         AcceptedReplay, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, Progress, RevisionRow,
         TargetState, Topic, ViewRow, WorkerSecret,
     },
-    plan::plan,
+    plan::{Plan, plan},
     replay::new_replay,
     shown::{Shown, columns},
     spec::{Settings, parse},
@@ -200,6 +200,7 @@ impl Scene {
             paused: false,
             resumed_at: None,
             caught_up_at: None,
+            answers: BTreeMap::new(),
             refilling: false,
             pace: None,
             paced_at: None,
@@ -277,11 +278,13 @@ impl Scene {
         parse(&view, &settings)
     }
 
+    pub fn plan(&self) -> Plan {
+        plan(&self.desired(), &self.observed, self.now)
+    }
+
     /// The status after a round that ended so.
     pub fn report(&self, outcome: &Outcome, previous: &MaterializedViewStatus) -> MaterializedViewStatus {
-        let desired = self.desired();
-        let plan = plan(&desired, &self.observed, self.now);
-        status(&desired, &self.observed, &plan, outcome, previous, self.now)
+        status(&self.desired(), &self.observed, &self.plan(), outcome, previous, self.now)
     }
 
     /// The revision that is asked for, once its replay is accepted.
@@ -293,7 +296,7 @@ impl Scene {
     /// Plans, and compares what the plan says: its phase, actions, what it waits for and what is wrong. Revisions are
     /// called A, B and so on, in the order in which they were begun.
     pub fn check(&self, expected: &Expect) {
-        let plan = plan(&self.desired(), &self.observed, self.now);
+        let plan = self.plan();
         let mut text = String::new();
         // Writing to a String does not fail.
         if let Some(rollout) = &plan.rollout {

@@ -1,8 +1,13 @@
-//! What the Postgres of values does with what people decide, as the real one does.
+//! What the Postgres of values does with what people decide and with what gates ask, as the real one does.
 
 use millrace_contract::revision::RevisionState;
 use millrace_operator::view::{
-    action::Action, moment::Moment, name::Revision, observed::RevisionRow, observed::ViewRow, request::Deed,
+    action::Action,
+    gates::Question,
+    moment::Moment,
+    name::Revision,
+    observed::{Answer, RevisionRow, ViewRow},
+    request::Deed,
 };
 
 /// Whether it was done, and not refused.
@@ -47,6 +52,10 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
             let open = row(view, revision, RevisionState::Open).filter(|row| row.caught_up_at.is_none());
             open.map(|row| row.caught_up_at = Some(now)).is_some()
         }
+        Action::RestartSoak { revision } => {
+            let open = row(view, revision, RevisionState::Open).filter(|row| row.caught_up_at.is_some());
+            open.map(|row| row.caught_up_at = None).is_some()
+        }
         Action::SetPaused { revision, paused } => {
             let open = row(view, revision, RevisionState::Open).filter(|row| row.paused != *paused);
             open.map(|row| {
@@ -57,6 +66,25 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
         }
         _ => panic!("{action} is no decision of a person"),
     }
+}
+
+/// Whether the questions were answered, and not refused.
+pub fn answer(view: &mut ViewRow, next: &Revision, questions: &[Question], passed: bool, now: Moment) -> bool {
+    let Some(row) = row(view, next, RevisionState::Open) else { return false };
+    for question in questions {
+        let sql_hash = question.hash();
+        let before = row.answers.get(&question.number).filter(|before| before.sql_hash == sql_hash);
+        let failing_since = before.and_then(|before| before.failing_since).unwrap_or(now);
+        let answer = Answer {
+            sql_hash,
+            passed,
+            detail: format!("gave {passed}"),
+            at: now,
+            failing_since: (!passed).then_some(failing_since),
+        };
+        row.answers.insert(question.number, answer);
+    }
+    true
 }
 
 fn row<'a>(view: &'a mut ViewRow, revision: &Revision, state: RevisionState) -> Option<&'a mut RevisionRow> {

@@ -145,6 +145,7 @@ impl<'a> History<'a> {
             state.faults.rate = 0;
             state.postgres.readers.clear();
             (state.away.kafka, state.away.cluster) = (false, false);
+            state.postgres.says_no = false;
             state.zombies.clear();
             state.story.tell(|| "the faults end".into());
         }
@@ -158,7 +159,8 @@ impl<'a> History<'a> {
         self.world.state().away.postgres = false;
         self.ask(self.specs.valid[2].clone());
         (self.desired.suspended, self.desired.paused) = (false, false);
-        self.desired.rollout = self.specs.valid[2].rollout;
+        self.desired.rollout = self.specs.valid[2].rollout.clone();
+        self.desired.rollout.gates = self.specs.gates[self.seed as usize % 3].clone();
         self.desired.requests = Vec::new();
         self.desired.readers = vec!["dashboards".into()];
         let (id, from) = ("the last".into(), ReplayFrom::Earliest);

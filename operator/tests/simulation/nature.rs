@@ -58,6 +58,9 @@ impl State {
             self.zombies.clear();
             self.story.struck(Fault::DatabaseEmptied);
         }
+        if self.faults.chance(5) {
+            self.postgres.says_no = self.faults.chance(40);
+        }
         self.zombies_wake();
         // After hours the operator is back before the workers are.
         if !hours {

@@ -31,7 +31,7 @@ impl History<'_> {
         }
         let word = world.faults.word() as usize;
         let now = world.now;
-        if what <= 23 {
+        if what <= 27 {
             world.story.struck(if what == 11 { Fault::ResourceDeleted } else { Fault::SpecChanged });
         }
         drop(state);
@@ -66,6 +66,7 @@ impl History<'_> {
                 let seconds = [None, Some(2), Some(30)][word % 3];
                 self.desired.rollout.max_live_freshness = seconds.map(Duration::from_secs);
             }
+            24..=27 => self.desired.rollout.gates = self.specs.gates[word % 3].clone(),
             _ => {}
         }
     }
@@ -90,7 +91,9 @@ impl History<'_> {
             let mended_otherwise = matches!(trouble.reason, Reason::BreakingChange | Reason::RolledBack);
             !trouble.heals() && !mended_otherwise
         };
-        let gives_up = |trouble: &Trouble| matches!(trouble.reason, Reason::RolloutAborted | Reason::RolloutTimedOut);
+        let gives_up = |trouble: &Trouble| {
+            matches!(trouble.reason, Reason::RolloutAborted | Reason::RolloutTimedOut | Reason::GateFailed)
+        };
         if let (Some(RolloutPhase::AwaitingPromotion), Some(rollout)) = (phase, &plan.rollout) {
             let id = format!("{}.{}", rollout.revision, word % 3);
             self.desired.requests = vec![Request { verb: Verb::Promote, id }];

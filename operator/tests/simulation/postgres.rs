@@ -1,6 +1,9 @@
 //! A Postgres of values: the catalog, the schemas, the relation that readers query, and readers with open snapshots.
 
-use crate::{addresses::postgres_address, decisions::decide};
+use crate::{
+    addresses::postgres_address,
+    decisions::{answer, decide},
+};
 use millrace_contract::{Plan, revision::RevisionState};
 use millrace_crds::Reason;
 use millrace_operator::view::{
@@ -32,6 +35,8 @@ pub struct SimulatedPostgres {
     pub readers: Vec<Reader>,
     /// How often the owners of a revision's tasks were raised.
     pub fences: u64,
+    /// No assertion passes.
+    pub says_no: bool,
     catalogs: u32,
 }
 
@@ -84,7 +89,8 @@ impl SimulatedPostgres {
 
     /// The database is emptied; readers see an error and go.
     pub fn empty(&mut self) {
-        *self = SimulatedPostgres { catalogs: self.catalogs, ..SimulatedPostgres::default() };
+        let (catalogs, says_no) = (self.catalogs, self.says_no);
+        *self = SimulatedPostgres { catalogs, says_no, ..SimulatedPostgres::default() };
     }
 
     pub fn set_password(&mut self, digest: String) {
@@ -267,8 +273,14 @@ impl SimulatedPostgres {
                 self.granted.retain(|reader| !readers.contains(reader));
                 view.readers.retain(|reader| !readers.contains(reader));
             }
-            Action::Obey { .. } | Action::NoteCaughtUp { .. } | Action::SetPaused { .. } => {
+            Action::Obey { .. }
+            | Action::NoteCaughtUp { .. }
+            | Action::RestartSoak { .. }
+            | Action::SetPaused { .. } => {
                 return if decide(view, action, now) { Answer::Done } else { Answer::NotYet };
+            }
+            Action::RunGates { next, live: _, questions } => {
+                return if answer(view, next, questions, !self.says_no, now) { Answer::Done } else { Answer::NotYet };
             }
             Action::Abandon { revision, trouble } => {
                 let live = view.live.as_ref() == Some(revision);
@@ -343,6 +355,7 @@ fn row_of(new: &NewRevision, now: Moment) -> RevisionRow {
         paused: false,
         resumed_at: None,
         caught_up_at: None,
+        answers: BTreeMap::new(),
         refilling: false,
         pace: new.pace,
         paced_at: None,

@@ -54,6 +54,9 @@ pub struct Promises {
     /// Revisions that were slowed down, and that stood still for the live one.
     slowed: u64,
     stopped: u64,
+    /// Revisions that went live through gates, and answers that kept one from it.
+    gated: u64,
+    failing: u64,
 }
 
 impl Promises {
@@ -62,7 +65,7 @@ impl Promises {
     }
 
     /// What has happened.
-    pub fn counts(&self) -> [(&'static str, u64); 19] {
+    pub fn counts(&self) -> [(&'static str, u64); 21] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
@@ -83,6 +86,8 @@ impl Promises {
             ("a cut-over that takes columns from readers", self.losses_approved),
             ("a revision that is slowed down", self.slowed),
             ("a revision that stands still for readers", self.stopped),
+            ("a revision that went live through gates", self.gated),
+            ("an assertion that does not pass", self.failing),
         ]
     }
 
@@ -212,6 +217,37 @@ impl Promises {
         }
     }
 
+    /// Nothing goes live that has not passed the gates that are asked for.
+    pub fn check_gates(
+        &mut self,
+        desired: &Desired,
+        action: &Action,
+        done: bool,
+        postgres: &SimulatedPostgres,
+        now: Moment,
+    ) {
+        let Some(view) = postgres.view.as_ref().filter(|_| done) else { return };
+        let back = |next: &Revision| view.rolled_back.as_ref().is_some_and(|(_, to)| to == next);
+        let next = match action {
+            Action::ShowFirst { revision, .. } => revision,
+            Action::CutOver { next, unfinished: false, .. } if !back(next) => next,
+            Action::RunGates { .. } => return self.failing += u64::from(postgres.says_no),
+            _ => return,
+        };
+        let (gates, row) = (&desired.rollout.gates, &view.revisions[next]);
+        let first = matches!(action, Action::ShowFirst { .. });
+        let asked = gates.assertions.iter().filter(|gate| !first || gate.sql("", None).is_some()).count();
+        if asked == 0 && gates.soak.is_zero() {
+            return;
+        }
+        let seed = self.seed;
+        let caught_up = row.caught_up_at.unwrap_or_else(|| panic!("seed {seed}: {next} is live and has not soaked"));
+        assert!(now.since(caught_up) >= gates.soak, "seed {seed}: {next} is live and has not soaked to the end");
+        let passed = row.answers.values().filter(|answer| answer.passed && answer.at >= caught_up).count();
+        assert!(passed >= asked, "seed {seed}: {next} is live and has passed {passed} of {asked} assertions");
+        self.gated += 1;
+    }
+
     /// A new revision leaves nothing out that the live one has, unless a person has said so.
     fn check_history(
         &mut self,
@@ -328,6 +364,8 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         | Action::RevokeReaders { .. }
         | Action::Obey { .. }
         | Action::NoteCaughtUp { .. }
+        | Action::RestartSoak { .. }
+        | Action::RunGates { .. }
         | Action::SetPaused { .. }
         | Action::Abandon { .. }
         | Action::DropRevision { .. }

@@ -2,11 +2,13 @@
 
 use millrace_crds::MaterializedView;
 use millrace_operator::view::{
-    desired::{Desired, Image},
+    desired::{Desired, Gates, Image},
     spec::{Settings, parse},
     tenancy::Tenancy,
 };
+use millrace_sql::Assertion;
 use serde_json::json;
+use std::time::Duration;
 
 pub const TOPIC: &str = "user-events";
 pub const UID: &str = "uid-1";
@@ -17,6 +19,8 @@ pub struct Specs {
     pub invalid: Desired,
     /// It lacks a column that the others have.
     pub breaking: Desired,
+    /// Gates that a rollout may have: none, an assertion, all of them.
+    pub gates: [Gates; 3],
 }
 
 impl Specs {
@@ -31,8 +35,24 @@ impl Specs {
             .into(),
             invalid: desired("SELECT nothing FROM nowhere"),
             breaking: desired("SELECT id FROM users"),
+            gates: [
+                Gates::default(),
+                Gates { assertions: assertions(&["SELECT count(*) > 0 FROM {next}"]), ..Gates::default() },
+                Gates {
+                    max_behind_live: Some(100),
+                    soak: Duration::from_secs(5),
+                    assertions: assertions(&[
+                        "SELECT count(*) > 0 FROM {next}",
+                        "SELECT (SELECT count(*) FROM {next}) >= (SELECT count(*) FROM {live})",
+                    ]),
+                },
+            ],
         }
     }
+}
+
+fn assertions(texts: &[&str]) -> Vec<Assertion> {
+    texts.iter().map(|text| Assertion::parse("assertions", text).expect("it is accepted")).collect()
 }
 
 fn desired(query: &str) -> Desired {

@@ -5,10 +5,11 @@ use millrace_crds::RolloutPhase;
 use std::{collections::BTreeMap, fmt};
 
 /// The phases that a fault may meet; none: there is no rollout to be seen.
-const PHASES: [Option<RolloutPhase>; 7] = [
+const PHASES: [Option<RolloutPhase>; 8] = [
     None,
     Some(RolloutPhase::Building),
     Some(RolloutPhase::CatchingUp),
+    Some(RolloutPhase::Gating),
     Some(RolloutPhase::AwaitingPromotion),
     Some(RolloutPhase::CuttingOver),
     Some(RolloutPhase::Retiring),

@@ -191,8 +191,9 @@ impl State {
     fn perform_and_check(&mut self, desired: &Desired, action: &Action) -> bool {
         let done = self.perform(desired, action);
         self.story.tell(|| format!("    {action}: {}", if done { "done" } else { "refused" }));
-        let State { promises, postgres, kafka, .. } = self;
+        let State { promises, postgres, kafka, now, .. } = self;
         promises.check(desired, action, done, postgres, kafka);
+        promises.check_gates(desired, action, done, postgres, *now);
         done
     }
 

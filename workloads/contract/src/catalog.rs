@@ -10,7 +10,8 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("catalog/0002.sql"),
     include_str!("catalog/0003.sql"),
     include_str!("catalog/0004.sql"),
-    include_str!("catalog/0008.sql"),
+    include_str!("catalog/0005.sql"),
+    include_str!("catalog/0006.sql"),
 ];
 
 /// The version this program writes.

@@ -9,7 +9,8 @@ mod literal;
 mod operator;
 
 pub(crate) use aggregate::{AGGREGATES, AggregateCall, AggregateKind};
-pub(crate) use call::is_callable;
+pub(crate) use call::{is_callable, is_special};
+pub(crate) use cast::sql_type;
 
 use crate::{
     error::{At, Refusal, Result},
@@ -83,8 +84,7 @@ impl<'a> Binder<'a> {
 
     /// Where an expression begins.
     pub fn at(&self, expr: &ast::Expr) -> At {
-        let place = At::from(expr.span().start);
-        if place.line == 0 { self.tokens.start() } else { place }
+        self.tokens.place(expr)
     }
 
     /// The place of the operator between two operands.

@@ -20,13 +20,13 @@ pub(crate) struct Clauses {
 }
 
 /// Refuses what is there, with a way round.
-fn refuse_if(is_there: bool, at: At, found: &str, expected: &str, advice: &str) -> Result<()> {
+pub(crate) fn refuse_if(is_there: bool, at: At, found: &str, expected: &str, advice: &str) -> Result<()> {
     if is_there { Err(Refusal::new(at, found, expected, advice)) } else { Ok(()) }
 }
 
 const ORDERLESS: &str = "a view is a table, whose rows have no order";
-const NO_POSTGRES: &str = "Postgres has no such clause";
-const REMOVE: &str = "remove the clause";
+pub(crate) const NO_POSTGRES: &str = "Postgres has no such clause";
+pub(crate) const REMOVE: &str = "remove the clause";
 
 impl Clauses {
     pub fn of(query: Query, tokens: &Tokens) -> Result<Clauses> {

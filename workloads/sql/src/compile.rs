@@ -8,7 +8,7 @@ use crate::{
     clauses::Clauses,
     error::{At, Refusal},
     layout::{Layout, groups, rows},
-    parse::{parse_expression, parse_query},
+    parse::{Wanted, parse_expression, parse_query},
     prune::prune,
     scope::Scope,
     tokens::Tokens,
@@ -21,18 +21,31 @@ use millrace_contract::{
 };
 
 const QUERY: &str = "spec.query";
+const WANTED: Wanted = Wanted {
+    is: "a view is one SELECT",
+    write: "write SELECT … FROM a source of the view",
+    apart: "write one view per query",
+};
 /// A chain of ten thousand operators is as deep a tree; the parser and its tree go down it on the stack.
 const STACK: usize = 256 << 20;
 
 pub(crate) fn compile(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
+    on_a_long_stack(QUERY, || compile_here(view))
+}
+
+/// Does what follows the tree of the SQL in `field`.
+pub(crate) fn on_a_long_stack<T: Send>(
+    field: &str,
+    work: impl FnOnce() -> Result<T, CompileError> + Send,
+) -> Result<T, CompileError> {
     std::thread::scope(|scope| {
-        let compiler = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || compile_here(view));
+        let compiler = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
         compiler.map_err(|error| error.to_string()).and_then(|compiler| {
             compiler.join().map_err(|_| "the compiler stopped at an error of its own; please report the query".into())
         })
     })
     .unwrap_or_else(|reason| {
-        Err(Refusal::new(At::default(), "a query that was not compiled", reason, "try again").in_field(QUERY))
+        Err(Refusal::new(At::default(), "a query that was not compiled", reason, "try again").in_field(field))
     })
 }
 
@@ -50,7 +63,7 @@ fn compile_here(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
     let in_query = |refusal: Refusal| refusal.in_field(QUERY);
     let tokens = Tokens::read(query).map_err(in_query)?;
     let canonical_query = canonical_query(&tokens);
-    let clauses = Clauses::of(parse_query(&tokens).map_err(in_query)?, &tokens).map_err(in_query)?;
+    let clauses = Clauses::of(parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
     let scope = Scope::of(sources, &clauses.source, clauses.alias.as_ref()).map_err(in_query)?;
     check_unused(sources, scope.source)?;
     let source = source(scope.source, zone)?;

@@ -55,6 +55,10 @@ impl Implementations {
         self.functions.get(name)?.iter().find(|signature| signature.takes(arguments)).map(Signature::chosen)
     }
 
+    pub fn has_operator(&self, name: &str) -> bool {
+        self.operators.contains_key(name)
+    }
+
     pub fn cast(&self, from: SqlType, to: SqlType) -> Option<&'static str> {
         self.casts.get(&(from, to)).copied()
     }

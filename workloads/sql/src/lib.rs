@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock. What cannot be kept incrementally is refused here, with place, reason and a way round.
 
 mod analysis;
+mod assertion;
 mod bind;
 mod canonical;
 mod clauses;
@@ -26,6 +27,7 @@ mod select_list;
 mod tokens;
 mod view_query;
 
+pub use assertion::Assertion;
 pub use documentation::documentation;
 pub use error::CompileError;
 pub use explain::explain;

@@ -13,26 +13,29 @@ use sqlparser::{
 /// Parentheses, CASE and function calls inside each other.
 const DEEPEST: usize = 200;
 
+/// What a text is to be, in the sentences that refuse another one.
+pub(crate) struct Wanted {
+    pub is: &'static str,
+    pub write: &'static str,
+    /// What to do with a second statement.
+    pub apart: &'static str,
+}
+
 /// The one statement of a text, when it is a query.
-pub(crate) fn parse_query(tokens: &Tokens) -> Result<ast::Query> {
+pub(crate) fn parse_query(tokens: &Tokens, wanted: &Wanted) -> Result<ast::Query> {
     let statements = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(DEEPEST)
         .with_tokens_with_locations(tokens.for_parser())
         .parse_statements()
         .map_err(|error| refusal(error, tokens))?;
     let mut statements = statements.into_iter();
-    let refuse = |found: &str| {
-        Err(Refusal::new(tokens.start(), found, "a view is one SELECT", "write SELECT … FROM a source of the view"))
-    };
+    let refuse = |found: &str| Err(Refusal::new(tokens.start(), found, wanted.is, wanted.write));
     match (statements.next(), statements.next()) {
         (None, _) => refuse("no statement"),
         (Some(ast::Statement::Query(query)), None) => Ok(*query),
-        (Some(ast::Statement::Query(_)), Some(_)) => Err(Refusal::new(
-            tokens.keyword(";"),
-            "a second statement",
-            "a view is one SELECT",
-            "write one view per query",
-        )),
+        (Some(ast::Statement::Query(_)), Some(_)) => {
+            Err(Refusal::new(tokens.keyword(";"), "a second statement", wanted.is, wanted.apart))
+        }
         (Some(_), _) => refuse("a statement that is no SELECT"),
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     scope::{self, Scope, folded},
     tokens::Tokens,
 };
-use sqlparser::ast::{self, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions};
+use sqlparser::ast::{self, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions};
 use std::collections::HashSet;
 
 const MOST_COLUMNS: usize = 100;
@@ -30,8 +30,7 @@ pub(crate) enum Shows {
 pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tokens) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     for item in projection {
-        let place = At::from(item.span().start);
-        let at = if place.line == 0 { tokens.start() } else { place };
+        let at = tokens.place(&item);
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let Some(name) = column_name(&expr) else {
@@ -97,7 +96,7 @@ pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tok
     Ok(items)
 }
 
-fn check_star(options: &WildcardAdditionalOptions, at: At) -> Result<()> {
+pub(crate) fn check_star(options: &WildcardAdditionalOptions, at: At) -> Result<()> {
     let WildcardAdditionalOptions {
         wildcard_token: _,
         opt_ilike,

@@ -2,8 +2,10 @@
 
 use crate::error::{At, Refusal, Result};
 use sqlparser::{
+    ast::Spanned,
     dialect::PostgreSqlDialect,
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
+    keywords::Keyword,
+    tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word},
 };
 
 /// The longest text that is compiled, in bytes.
@@ -53,6 +55,28 @@ impl Tokens {
         Ok(tokens)
     }
 
+    /// With `{name}` as one word for each of `names`: no name that SQL has looks like it.
+    pub fn with_relations(self, names: &[&str]) -> Tokens {
+        let mut tokens: Vec<TokenWithSpan> = Vec::with_capacity(self.tokens.len());
+        for token in self.tokens {
+            let relation = match (&tokens[..], &token.token) {
+                ([.., open, TokenWithSpan { token: Token::Word(word), .. }], Token::RBrace)
+                    if open.token == Token::LBrace && names.contains(&word.value.as_str()) =>
+                {
+                    let value = format!("{{{}}}", word.value);
+                    let word = Word { value, quote_style: None, keyword: Keyword::NoKeyword };
+                    Some(TokenWithSpan::new(Token::Word(word), Span::new(open.span.start, token.span.end)))
+                }
+                _ => None,
+            };
+            if relation.is_some() {
+                tokens.truncate(tokens.len() - 2);
+            }
+            tokens.push(relation.unwrap_or(token));
+        }
+        Tokens { tokens }
+    }
+
     /// The tokens as the parser takes them.
     pub fn for_parser(&self) -> Vec<TokenWithSpan> {
         self.tokens.clone()
@@ -66,6 +90,12 @@ impl Tokens {
     /// Where the text ends.
     pub fn end(&self) -> At {
         self.words().last().map(|token| token.span.end.into()).unwrap_or(At { line: 1, column: 1 })
+    }
+
+    /// Where a part of the tree begins; at the start of the text, where the parser does not say.
+    pub fn place(&self, part: &impl Spanned) -> At {
+        let place = At::from(part.span().start);
+        if place.line == 0 { self.start() } else { place }
     }
 
     /// Where a keyword first stands.
@@ -96,7 +126,7 @@ impl Tokens {
                     return Err(Refusal::new(
                         at,
                         format!("the parameter {name}"),
-                        "a view's query is complete",
+                        "the text is complete",
                         "write the value",
                     ));
                 }

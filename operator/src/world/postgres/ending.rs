@@ -4,10 +4,10 @@ use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
     exposure::old_snapshots,
-    facts::is_ours,
-    index,
+    gates, index,
     refusal::Refusal,
     revision::is_in_state,
+    target::is_ours,
 };
 use crate::view::{desired::Identity, name::Revision};
 use millrace_contract::ident::quote;
@@ -78,6 +78,7 @@ pub async fn delete(pool: &PgPool, view: &Identity) -> Result<Performed, Refusal
         .bind(&view.name.name)
         .execute(&mut *transaction)
         .await?;
+    drop_role(&mut transaction, &gates::role(&row.role)).await?;
     drop_role(&mut transaction, &row.role).await?;
     transaction.commit().await?;
     Ok(Performed::Done)

@@ -5,9 +5,9 @@
 use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
-    facts::is_foreign,
     refusal::Refusal,
     revision::{is_in_state, lock_progress},
+    target::is_foreign,
 };
 use crate::view::{
     desired::Identity,

@@ -4,6 +4,7 @@ mod catalog;
 mod ending;
 mod exposure;
 mod facts;
+mod gates;
 mod index;
 mod login;
 mod readers;
@@ -12,6 +13,7 @@ mod request;
 mod revision;
 mod scram;
 mod session;
+mod target;
 
 pub use facts::observe;
 pub use login::digest;
@@ -52,6 +54,8 @@ pub async fn perform(
         Action::RevokeReaders { target, readers } => readers::revoke(pool, view, target, readers).await,
         Action::Obey { request, deed } => request::obey(pool, view, request, deed).await,
         Action::NoteCaughtUp { revision } => request::note_caught_up(pool, view, revision).await,
+        Action::RestartSoak { revision } => request::restart_soak(pool, view, revision).await,
+        Action::RunGates { next, live, questions } => gates::run(pool, view, next, live.as_ref(), questions).await,
         Action::SetPaused { revision, paused } => request::set_paused(pool, view, revision, *paused).await,
         Action::Abandon { revision, trouble } => revision::abandon(pool, view, revision, &trouble.to_string()).await,
         Action::DropRevision { revision } => ending::drop_revision(pool, view, revision).await,

@@ -105,6 +105,12 @@ pub async fn note_caught_up(pool: &PgPool, view: &Identity, revision: &Revision)
     decide(pool, view, revision, noted).await
 }
 
+pub async fn restart_soak(pool: &PgPool, view: &Identity, revision: &Revision) -> Result<Performed, Refusal> {
+    let restarted = "UPDATE millrace.revision SET caught_up_at = NULL
+                     WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'open' AND caught_up_at IS NOT NULL";
+    decide(pool, view, revision, restarted).await
+}
+
 pub async fn set_paused(
     pool: &PgPool,
     view: &Identity,

@@ -186,7 +186,7 @@ impl Binder<'_> {
 }
 
 /// Words of the grammar that are called like functions.
-fn is_special(name: &str) -> bool {
+pub(crate) fn is_special(name: &str) -> bool {
     matches!(name, "coalesce" | "nullif" | "greatest" | "least")
 }
 

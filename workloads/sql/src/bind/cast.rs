@@ -15,7 +15,7 @@ const TYPES: &str = "boolean, smallint, integer, bigint, real, double precision,
                      timestamptz, uuid and jsonb";
 
 /// The type that a type name means. Lengths and precisions are refused with the function that does the same.
-pub(super) fn sql_type(data_type: &ast::DataType, at: At) -> Result<SqlType> {
+pub(crate) fn sql_type(data_type: &ast::DataType, at: At) -> Result<SqlType> {
     let written = data_type.to_string().to_lowercase();
     Ok(match written.as_str() {
         "boolean" | "bool" => SqlType::Boolean,
