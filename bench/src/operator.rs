@@ -34,7 +34,9 @@ impl Drop for Running {
 /// Prints what was measured, line by line.
 pub async fn measure(program: &Path, kafka: &TemporaryKafka, postgres: &TemporaryPostgres, views: usize) -> Result<()> {
     let server = ApiServer::start().await?;
-    server.create_definition(&millrace_crds::definition::materialized_view()).await?;
+    for (definition, _) in millrace_crds::definition::all() {
+        server.create_definition(&definition).await?;
+    }
     let (client, database) = (server.client(), postgres.new_owned_database().await);
     prepare(&client, &database).await?;
     kafka.create_topic("user-events", 1, &[("min.insync.replicas", "2")]).await;

@@ -4,6 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 use crate::materialized_view::{MaterializedView, resource_rules};
+use crate::rollout_plan::RolloutPlan;
 
 /// The definition of MaterializedView.
 pub fn materialized_view() -> CustomResourceDefinition {
@@ -17,12 +18,21 @@ pub fn materialized_view() -> CustomResourceDefinition {
     definition
 }
 
+/// The definition of RolloutPlan.
+pub fn rollout_plan() -> CustomResourceDefinition {
+    RolloutPlan::crd()
+}
+
+/// Every definition, and where it is written, seen from the top of the repository.
+pub fn all() -> [(CustomResourceDefinition, [&'static str; 2]); 2] {
+    [
+        (materialized_view(), ["crds/yaml/materializedview.yaml", "charts/millrace/files/crds/materializedview.yaml"]),
+        (rollout_plan(), ["crds/yaml/rolloutplan.yaml", "charts/millrace/files/crds/rolloutplan.yaml"]),
+    ]
+}
+
 /// A definition as the text of its file.
 pub fn yaml(definition: &CustomResourceDefinition) -> Result<String, serde_yaml::Error> {
     let yaml = serde_yaml::to_string(definition)?;
     Ok(format!("# Made from the Rust types by `cargo run -p millrace-crds --bin crdgen`.\n{yaml}"))
 }
-
-/// Where the definition of MaterializedView is written, seen from the top of the repository.
-pub const MATERIALIZED_VIEW_FILES: [&str; 2] =
-    ["crds/yaml/materializedview.yaml", "charts/millrace/files/crds/materializedview.yaml"];

@@ -6,12 +6,14 @@
 pub mod condition;
 pub mod definition;
 pub mod duration;
+pub mod forecast;
 pub mod gates;
 pub mod materialized_view;
 pub mod percentage;
 pub mod replay;
 pub mod request;
 pub mod rollout;
+pub mod rollout_plan;
 pub mod source;
 pub mod status;
 pub mod target;
@@ -22,6 +24,7 @@ mod schema;
 mod validation;
 
 pub use condition::{ConditionType, Reason};
+pub use forecast::{Forecast, PartitionForecast};
 pub use gates::Gates;
 pub use materialized_view::{
     Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, SecretReference,
@@ -29,6 +32,7 @@ pub use materialized_view::{
 pub use replay::{Earliest, Latest, Replay, ReplayFrom};
 pub use request::{Request, Verb};
 pub use rollout::{OnBreakingChange, Promotion, Rollout, Strategy};
+pub use rollout_plan::{ANSWERED, RolloutPlan, RolloutPlanSpec, RolloutPlanStatus, Verdict};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
 pub use status::{MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus};
 pub use target::Target;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::ConditionType;
+use crate::forecast::Forecast;
 use crate::request::Request;
 use crate::schema;
 
@@ -95,6 +96,9 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub waiting_on: Option<String>,
+    /// What the rollout will do, until its revision is live; in round numbers, which change seldom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
 }
 
 /// The phases of a rollout, in their order.

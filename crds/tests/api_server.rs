@@ -5,9 +5,9 @@ mod support;
 use std::path::Path;
 
 use expect_test::expect_file;
-use millrace_crds::MaterializedView;
+use millrace_crds::{MaterializedView, RolloutPlan, Verdict};
 use serde_json::{Value, json};
-use support::{VIEWS, api_server, cases, documents, folder, read, send};
+use support::{QUESTIONS, VIEWS, api_server, cases, documents, folder, path_of, read, send};
 
 #[tokio::test]
 async fn every_wrong_manifest_is_refused_with_its_sentence() {
@@ -22,16 +22,17 @@ async fn every_wrong_manifest_is_refused_with_its_sentence() {
     for (number, case) in cases.iter().enumerate() {
         let mut manifest = documents(&read(&folder().join(&case.base))).remove(0);
         cases::change(&mut manifest, &case.changes);
-        let mut path = format!("{VIEWS}?dryRun=All&fieldValidation=Strict");
+        let resources = path_of(&manifest);
+        let mut path = format!("{resources}?dryRun=All&fieldValidation=Strict");
         let mut method = "POST";
         if let Some(update) = &case.update {
             let name = format!("case-{number}");
             manifest["metadata"]["name"] = json!(name);
-            manifest = send(&client, "POST", VIEWS, &manifest).await.unwrap_or_else(|refusal| {
+            manifest = send(&client, "POST", resources, &manifest).await.unwrap_or_else(|refusal| {
                 panic!("{}: the manifest before the change is refused: {refusal:?}", case.title)
             });
             cases::change(&mut manifest, update);
-            path = format!("{VIEWS}/{name}?dryRun=All&fieldValidation=Strict");
+            path = format!("{resources}/{name}?dryRun=All&fieldValidation=Strict");
             method = "PUT";
         }
         answered.push_str(&format!("\n== {}\n", case.text));
@@ -133,7 +134,8 @@ async fn the_view_can_be_scaled_listed_and_found_by_its_short_name() {
         }],
         "liveRevision": "1a2b3c4d",
         "rollout": {"revision": "5e6f7a8b", "phase": "Building", "promote": "5e6f7a8b.2", "recordsDone": 42,
-            "recordsTotal": 100, "percent": 42, "etaSeconds": 60, "waitingOn": "records"},
+            "recordsTotal": 100, "percent": 42, "etaSeconds": 60, "waitingOn": "records",
+            "forecast": {"records": 100, "workers": 6}},
         "replays": [{"id": "1", "revision": "5e6f7a8b", "acceptedAt": "2026-01-01T00:00:00Z"}],
         "requests": [{"verb": "promote", "id": "5e6f7a8b"}, {"verb": "abort", "id": "not-today"}],
         "lagRecords": 58, "freshnessMilliseconds": 120,
@@ -176,6 +178,42 @@ async fn the_view_can_be_scaled_listed_and_found_by_its_short_name() {
 
     let resources =
         send(&client, "GET", "/apis/millrace.dev/v1alpha1", &Value::Null).await.expect("the group's resources");
-    let view = &resources["resources"].as_array().expect("a list")[0];
+    let resources = resources["resources"].as_array().expect("a list");
+    let of = |kind: &str| resources.iter().find(|resource| resource["name"] == kind).expect("the kind is served");
+    let view = of("materializedviews");
     assert_eq!((&view["shortNames"], &view["categories"]), (&json!(["mv"]), &json!(["millrace"])));
+    assert_eq!(of("rolloutplans")["shortNames"], json!(["mvplan"]));
+}
+
+#[tokio::test]
+async fn a_question_is_taken_with_the_defaults_of_a_view_and_so_is_its_answer() {
+    let server = api_server().await;
+    let client = server.client();
+    let [question, view] =
+        ["question", "table"].map(|name| documents(&read(&folder().join(format!("{name}.yaml")))).remove(0));
+    let asked = send(&client, "POST", QUESTIONS, &question).await.expect("the question is taken");
+    let view = send(&client, "POST", VIEWS, &view).await.expect("the view is taken");
+    assert_eq!(asked["spec"]["spec"], view["spec"], "the same manifest has the same defaults");
+
+    let status = json!({"status": {
+        "observedGeneration": 1,
+        "conditions": [{
+            "type": "Answered", "status": "True", "reason": "Rollout", "message": "a rollout",
+            "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1,
+        }],
+        "forecast": {
+            "sentences": ["readers will see the columns id bigint, name text"], "records": 100, "bytes": 4_000, "seconds": 1,
+            "bytesInPostgres": 8_192, "bytesInPostgresWithBoth": 16_384, "workers": 6,
+            "partitions": [{"topic": "user-events", "partition": 0, "from": 0, "records": 100, "cutOff": false}],
+            "morePartitions": 5,
+        },
+        "text": "shop/user-view: a rollout\n\n부서별 통계\n",
+    }});
+    let name = question["metadata"]["name"].as_str().expect("a name");
+    let written = send(&client, "PATCH", &format!("{QUESTIONS}/{name}/status?fieldValidation=Strict"), &status)
+        .await
+        .expect("the answer is taken");
+    let answered: RolloutPlan = serde_json::from_value(written.clone()).expect("the Rust types read the answer");
+    assert_eq!(serde_json::to_value(&answered.status).expect("a status is JSON"), written["status"]);
+    assert_eq!(answered.verdict(), Some(Verdict::Rollout));
 }

@@ -5,9 +5,12 @@ use std::path::Path;
 use millrace_crds::definition;
 use serde_json::Value;
 
-fn schema() -> Value {
-    let definition = definition::materialized_view();
-    serde_json::to_value(&definition.spec.versions[0].schema).expect("a definition is JSON")["openAPIV3Schema"].clone()
+/// Calls `visit` with every property and item of every definition.
+fn walk_all(visit: &mut dyn FnMut(&str, &Value, bool)) {
+    for (definition, _) in definition::all() {
+        let schema = serde_json::to_value(&definition.spec.versions[0].schema).expect("a definition is JSON");
+        walk(&definition.spec.names.kind, &schema["openAPIV3Schema"], visit);
+    }
 }
 
 /// Calls `visit` with the path and the schema of every property and item below `schema`.
@@ -28,28 +31,32 @@ fn walk(path: &str, schema: &Value, visit: &mut dyn FnMut(&str, &Value, bool)) {
 
 #[test]
 fn the_crd_yaml_is_what_the_rust_types_generate() {
-    let generated = definition::yaml(&definition::materialized_view()).expect("a definition is YAML");
-    for file in definition::MATERIALIZED_VIEW_FILES {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
-        let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == generated,
-            "{file} is not what the Rust types generate; run `cargo run -p millrace-crds --bin crdgen`"
-        );
+    for (definition, files) in definition::all() {
+        let generated = definition::yaml(&definition).expect("a definition is YAML");
+        for file in files {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+            let written = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                written == generated,
+                "{file} is not what the Rust types generate; run `cargo run -p millrace-crds --bin crdgen`"
+            );
+        }
     }
 }
 
 #[test]
-fn the_crd_is_smaller_than_200_kb() {
-    let generated = definition::yaml(&definition::materialized_view()).expect("a definition is YAML");
-    assert!(generated.len() < 200_000, "{} bytes", generated.len());
+fn every_crd_is_smaller_than_200_kb() {
+    for (definition, _) in definition::all() {
+        let generated = definition::yaml(&definition).expect("a definition is YAML");
+        assert!(generated.len() < 200_000, "{} bytes", generated.len());
+    }
 }
 
 #[test]
 fn every_property_is_described() {
     let mut properties = 0;
     let mut silent = Vec::new();
-    walk("", &schema(), &mut |path, property, named| {
+    walk_all(&mut |path, property, named| {
         properties += 1;
         let description = property["description"].as_str().unwrap_or_default();
         if named && description.trim().is_empty() {
@@ -63,7 +70,7 @@ fn every_property_is_described() {
 #[test]
 fn every_string_list_and_map_is_bounded() {
     let mut unbounded = Vec::new();
-    walk("", &schema(), &mut |path, schema, _| {
+    walk_all(&mut |path, schema, _| {
         let bound = match schema["type"].as_str() {
             Some("string") if schema.get("enum").is_some() => return,
             Some("string") => "maxLength",
@@ -82,7 +89,7 @@ fn every_string_list_and_map_is_bounded() {
 #[test]
 fn every_number_is_an_integer() {
     let mut numbers = Vec::new();
-    walk("", &schema(), &mut |path, schema, _| {
+    walk_all(&mut |path, schema, _| {
         if schema["type"] == "number" {
             numbers.push(path.to_string());
         }
@@ -93,7 +100,7 @@ fn every_number_is_an_integer() {
 #[test]
 fn every_rule_says_a_sentence() {
     let mut rules = 0;
-    walk("", &schema(), &mut |path, schema, _| {
+    walk_all(&mut |path, schema, _| {
         for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
             rules += 1;
             let sentence = rule["message"].as_str().unwrap_or_default();

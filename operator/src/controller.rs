@@ -2,6 +2,7 @@
 //! at every resync.
 
 use crate::{
+    questions,
     telemetry::Metrics,
     view::{
         action::{Action, Event},
@@ -14,7 +15,7 @@ use crate::{
     },
     world::{Performed, Report, World},
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, Client, ResourceExt,
@@ -39,10 +40,19 @@ pub struct Reconciler<W> {
     pub memories: Mutex<HashMap<String, Memory>>,
 }
 
-/// Runs until `stop` is ready.
+/// Keeps views true and answers questions about them, until `stop` is ready.
 pub async fn run<W: World + Send + Sync + 'static>(
     client: Client,
     reconciler: Reconciler<W>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let (reconciler, stop) = (Arc::new(reconciler), stop.shared());
+    tokio::join!(run_views(client.clone(), reconciler.clone(), stop.clone()), questions::run(client, reconciler, stop));
+}
+
+async fn run_views<W: World + Send + Sync + 'static>(
+    client: Client,
+    reconciler: Arc<Reconciler<W>>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let views: Api<MaterializedView> = Api::all(client.clone());
@@ -59,7 +69,7 @@ pub async fn run<W: World + Send + Sync + 'static>(
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .owns(Api::<Deployment>::all(client), ours)
         .graceful_shutdown_on(stop)
-        .run(reconcile::<W>, |_, error: &Infallible, _| match *error {}, Arc::new(reconciler))
+        .run(reconcile::<W>, |_, error: &Infallible, _| match *error {}, reconciler)
         .for_each(|round| async move {
             if let Err(error) = round {
                 tracing::warn!(%error, "watch interrupted");
@@ -122,7 +132,7 @@ async fn perform<W: World>(world: &W, desired: &Desired, plan: &Plan) -> (Outcom
     (Outcome::Done, events)
 }
 
-fn now() -> Moment {
+pub fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

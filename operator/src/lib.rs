@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod controller;
+mod questions;
 pub mod telemetry;
 pub mod view;
 pub mod world;

@@ -3,11 +3,7 @@
 mod stage;
 
 use millrace_crds::ConditionType;
-use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
-    admin::AdminOptions,
-    producer::{FutureProducer, FutureRecord},
-};
+use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
 use serde_json::{Value, json};
 use stage::{Stage, live, users_view};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,8 +19,8 @@ async fn a_replay_begins_where_it_is_asked_to_or_says_why_not() {
     let begun = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
     let topic = format!("users-{}", stage.database.name);
     stage.kafka.create_topic(&topic, PARTITIONS, &[("min.insync.replicas", "2")]).await;
-    produce(&stage, &topic, begun).await;
-    let worker = tokio::spawn(read_everything(stage.pool.clone()));
+    stage.produce(&topic, PARTITIONS, RECORDS, |record| time_of(record, begun)).await;
+    let worker = stage.read_up_to(RECORDS);
     stage.apply(users_view("user-view", &topic)).await;
     stage.ready("user-view").await;
     assert_eq!(starts(&stage).await, "0 0 0");
@@ -68,33 +64,6 @@ async fn a_replay_begins_where_it_is_asked_to_or_says_why_not() {
 /// When a record was written, in a test that began at `begun`.
 fn time_of(record: i64, begun: i64) -> i64 {
     begun - (RECORDS - record) * STEP.as_millis() as i64
-}
-
-async fn produce(stage: &Stage, topic: &str, begun: i64) {
-    let producer: FutureProducer =
-        ClientConfig::new().set("bootstrap.servers", stage.kafka.bootstrap_servers()).create().expect("a producer");
-    for record in 0..RECORDS {
-        for partition in 0..PARTITIONS {
-            let value = format!(r#"{{"user":{{"id":{partition},"name":"{record}"}}}}"#);
-            let key = partition.to_string();
-            let written = FutureRecord::to(topic).partition(partition).key(&key).payload(&value);
-            producer
-                .send(written.timestamp(time_of(record, begun)), Duration::from_secs(10))
-                .await
-                .expect("the record is written");
-        }
-    }
-}
-
-/// A stand-in for workers: every open revision has read everything.
-async fn read_everything(pool: sqlx::PgPool) {
-    loop {
-        let moved = "UPDATE millrace.progress p SET next_offset = $1, lease_until = now(), committed_at = now()
-                     FROM millrace.revision r WHERE r.revision = p.revision AND r.state = 'open' AND p.next_offset < $1";
-        // Before the first apply there is no catalog.
-        let _ = sqlx::query(moved).bind(RECORDS).execute(&pool).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// Asks for a replay that is refused: what is said of it.

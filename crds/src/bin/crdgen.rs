@@ -7,13 +7,15 @@ use millrace_crds::definition;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let yaml = definition::yaml(&definition::materialized_view())?;
-    for file in definition::MATERIALIZED_VIEW_FILES {
-        let path = top.join(file);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+    for (definition, files) in definition::all() {
+        let yaml = definition::yaml(&definition)?;
+        for file in files {
+            let path = top.join(file);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(&path, &yaml)?;
         }
-        fs::write(&path, &yaml)?;
     }
     Ok(())
 }

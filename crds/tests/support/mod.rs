@@ -9,6 +9,7 @@ use millrace_apiserver::ApiServer;
 use serde_json::Value;
 
 pub const VIEWS: &str = "/apis/millrace.dev/v1alpha1/namespaces/shop/materializedviews";
+pub const QUESTIONS: &str = "/apis/millrace.dev/v1alpha1/namespaces/shop/rolloutplans";
 
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
@@ -26,13 +27,20 @@ pub fn documents(text: &str) -> Vec<Value> {
         .collect()
 }
 
+/// The path of the resources of a manifest's kind.
+pub fn path_of(manifest: &Value) -> &'static str {
+    if manifest["kind"] == "RolloutPlan" { QUESTIONS } else { VIEWS }
+}
+
 /// An API server that knows our resources, with the namespace `shop`.
 pub async fn api_server() -> ApiServer {
     let server = ApiServer::start().await.unwrap_or_else(|error| panic!("{error}"));
-    server
-        .create_definition(&millrace_crds::definition::materialized_view())
-        .await
-        .unwrap_or_else(|error| panic!("the API server refuses the definition: {error:?}"));
+    for (definition, _) in millrace_crds::definition::all() {
+        server
+            .create_definition(&definition)
+            .await
+            .unwrap_or_else(|error| panic!("the API server refuses the definition: {error:?}"));
+    }
     let shop = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     send(&server.client(), "POST", "/api/v1/namespaces", &shop).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
     server

@@ -37,11 +37,16 @@ pub fn refused(sight: Sight<'_>, goal: &Goal<'_>, lost: &Lost) -> Option<Trouble
     ))
 }
 
+/// Whether a person has a say in a revision that takes `lost` from readers. A view's first one waits for nobody.
+pub fn needs_a_person(sight: Sight<'_>, goal: &Goal<'_>, lost: &Lost) -> bool {
+    let manual = sight.desired.rollout.promotion == Promotion::Manual;
+    sight.view.live.is_some() && !goal.rolled_back && (manual || !lost.is_nothing())
+}
+
 /// What a person has to say before `row` goes live, as a sentence.
 pub fn awaited(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<String> {
-    let manual = sight.desired.rollout.promotion == Promotion::Manual;
     let lost = row.plan.as_ref().map(|plan| lost(sight, plan)).unwrap_or_default();
-    if goal.rolled_back || row.approved_at.is_some() || (!manual && lost.is_nothing()) {
+    if row.approved_at.is_some() || !needs_a_person(sight, goal, &lost) {
         return None;
     }
     let view = &sight.desired.identity.name;

@@ -188,22 +188,27 @@ fn why_abandoned(goal: &Goal<'_>, row: &RevisionRow) -> Trouble {
     Trouble::rollout(reason, format!("revision {} was abandoned: {sentence}", goal.revision))
 }
 
-fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet> {
-    let Sight { desired, observed, view, .. } = sight;
-    if let Some(refusal) = refused(sight, goal, &lost(sight, &goal.query.plan)) {
-        return Err(NotYet::Held(refusal));
-    }
-    let unknown =
-        |index: &&Vec<String>| index.iter().any(|name| !goal.query.columns.iter().any(|(column, _)| column == name));
-    if let Some(index) = desired.indexes.iter().find(unknown) {
-        return Err(NotYet::Held(Trouble::sink(
+/// What speaks against a new revision, besides where it would start.
+pub fn objections(sight: Sight<'_>, goal: &Goal<'_>) -> impl Iterator<Item = Trouble> {
+    let columns = &goal.query.columns;
+    let unknown = |index: &&Vec<String>| index.iter().any(|name| !columns.iter().any(|(column, _)| column == name));
+    let index = sight.desired.indexes.iter().find(unknown).map(|index| {
+        Trouble::sink(
             Reason::InvalidSpec,
             format!(
                 "target.indexes has ({}), but the query's columns are {}; write columns of the query",
                 index.join(", "),
-                goal.query.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+                columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
             ),
-        )));
+        )
+    });
+    refused(sight, goal, &lost(sight, &goal.query.plan)).into_iter().chain(index)
+}
+
+fn new_revision(sight: Sight<'_>, goal: &Goal<'_>) -> Result<NewRevision, NotYet> {
+    let Sight { desired, observed, view, .. } = sight;
+    if let Some(objection) = objections(sight, goal).next() {
+        return Err(NotYet::Held(objection));
     }
     if let Known::Unknown(trouble) = &observed.children {
         return Err(NotYet::Waiting(trouble.message.clone()));

@@ -53,7 +53,7 @@ impl fmt::Display for Revision {
 }
 
 /// A relation as readers write it: schema and name, unquoted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Target {
     pub schema: String,
     pub name: String,

@@ -87,7 +87,7 @@ pub struct Offsets {
 }
 
 /// The catalog, as far as it is about one view.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     pub version: i32,
     pub id: String,
@@ -105,7 +105,7 @@ pub struct Catalog {
 }
 
 /// How workers reach Postgres; the user and the password are in the view's own Secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PostgresAddress {
     pub host: String,
     pub port: u16,
@@ -115,8 +115,9 @@ pub struct PostgresAddress {
 }
 
 /// What has the name that readers query.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TargetState {
+    #[default]
     Free,
     /// The view that this operator made for this resource.
     Ours,
@@ -126,7 +127,7 @@ pub enum TargetState {
     OfView(String),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ViewRow {
     /// None: a retained view that waits to be adopted.
     pub uid: Option<String>,
@@ -149,6 +150,8 @@ pub struct ViewRow {
     pub requests: BTreeSet<Request>,
     /// The revision that a person went back from, and the one that is to be live while the resource asks for that.
     pub rolled_back: Option<(Revision, Revision)>,
+    /// Bytes of the live revision's tables; asked only while another one is to take its place.
+    pub live_bytes: Option<i64>,
     pub revisions: BTreeMap<Revision, RevisionRow>,
 }
 
@@ -187,6 +190,8 @@ pub struct RevisionRow {
     pub resumed_at: Option<Moment>,
     /// When it was first seen to have caught up while something else was waited for.
     pub caught_up_at: Option<Moment>,
+    /// None: it has not caught up yet, or stood still before it had.
+    pub built: Option<Built>,
     /// It went live unfinished, and has not read everything yet.
     pub refilling: bool,
     /// Records a second that its workers may read together, none without a limit, and since when.
@@ -232,6 +237,13 @@ pub struct Answer {
     pub failing_since: Option<Moment>,
 }
 
+/// What a revision had read when it had caught up first, and how long that had taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Built {
+    pub records: i64,
+    pub time: Duration,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     pub topic: String,
@@ -239,7 +251,11 @@ pub struct Progress {
     pub topic_id: String,
     pub kafka_cluster_id: String,
     pub start_offset: i64,
+    /// When that was looked up, if it is known.
+    pub started_at: Option<Moment>,
     pub next_offset: i64,
+    /// Bytes of keys and values between the two, if they were counted.
+    pub bytes: Option<i64>,
     pub event_time: Option<Moment>,
     pub committed_at: Option<Moment>,
     /// Until when a worker holds it, or held it last; none: nobody has yet.

@@ -4,6 +4,7 @@ use super::{
     action::{Action, Login, Owner},
     building, deletion,
     desired::Desired,
+    forecast::{Forecast, forecast},
     goal::{Goal, built_anew, goal},
     known::Known,
     moment::Moment,
@@ -30,6 +31,8 @@ pub struct Plan {
     pub waiting_on: Option<String>,
     /// What is wrong, the gravest first.
     pub troubles: Vec<Trouble>,
+    /// What the rollout will do; none while what is asked for is live.
+    pub forecast: Option<Forecast>,
     /// When to look again although nothing is known to have happened; none: at the next resync.
     pub look_again: Option<Duration>,
 }
@@ -43,7 +46,14 @@ pub struct Rollout {
 
 impl Plan {
     pub fn idle() -> Plan {
-        Plan { rollout: None, actions: Vec::new(), waiting_on: None, troubles: Vec::new(), look_again: None }
+        Plan {
+            rollout: None,
+            actions: Vec::new(),
+            waiting_on: None,
+            troubles: Vec::new(),
+            forecast: None,
+            look_again: None,
+        }
     }
 
     pub fn wait(&mut self, what: impl Into<String>, look_again: Duration) {
@@ -280,6 +290,9 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
         plan.troubles.push(Trouble::cluster(Reason::WorkersFailing, failing.clone()));
     }
 
+    if let Some(goal) = goal.as_ref().filter(|goal| view.live.as_ref() != Some(&goal.revision)) {
+        plan.forecast = Some(forecast(sight, goal));
+    }
     match &goal {
         Some(goal) if !held || replay_asked => building::plan(plan, sight, goal),
         Some(goal) => plan.rollout = Some(Rollout { revision: goal.revision.clone(), phase: held_phase(view, goal) }),
@@ -308,7 +321,7 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
 }
 
 /// What a view has read is not there any more: nothing is built until a person asks for a replay.
-const LOST: [Reason; 3] = [Reason::DataLost, Reason::TopicRecreated, Reason::KafkaClusterChanged];
+pub const LOST: [Reason; 3] = [Reason::DataLost, Reason::TopicRecreated, Reason::KafkaClusterChanged];
 
 fn goal_is_live(view: &ViewRow, goal: &Option<Goal<'_>>) -> bool {
     goal.as_ref().is_some_and(|goal| view.live.as_ref() == Some(&goal.revision))

@@ -134,6 +134,11 @@ fn not_there_yet(plan: &mut Plan, goal: &Goal<'_>, behind: Behind, what: &str) {
     plan.wait(sentence, Duration::from_millis(if near { 300 } else { 1_000 }));
 }
 
+/// Whether what takes the live one's place does so at once, before it is filled. Going back is to what is there.
+pub fn goes_live_unfinished(sight: Sight<'_>, goal: &Goal<'_>) -> bool {
+    sight.desired.rollout.strategy == Strategy::InPlaceWithDowntime && !goal.rolled_back
+}
+
 fn replace(
     plan: &mut Plan,
     sight: Sight<'_>,
@@ -142,7 +147,7 @@ fn replace(
     live_name: &Revision,
     live: &RevisionRow,
 ) {
-    let unfinished = sight.desired.rollout.strategy == Strategy::InPlaceWithDowntime && !goal.rolled_back;
+    let unfinished = goes_live_unfinished(sight, goal);
     let behind = if comparable(next, live) && !live.refilling {
         behind_live(next, live)
     } else {

@@ -7,8 +7,9 @@ use millrace_contract::{
 };
 use std::{collections::BTreeMap, fmt};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Shown {
+    #[default]
     Nothing,
     Plain(Revision),
     /// Both, each behind a condition on `live_revision`: the cut-over is an UPDATE of that.

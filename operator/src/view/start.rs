@@ -5,15 +5,17 @@ use super::{
     action::Start,
     desired::{Query, TopicWish},
     known::Known,
-    observed::{Kafka, Offsets, RevisionRow, Topic},
+    moment::Moment,
+    observed::{Kafka, Offsets, Progress, RevisionRow, Topic},
     plan::Sight,
     replay::{Replay, ReplayFrom},
+    speed::{Speed, measured},
     topics::check_identity,
     trouble::Trouble,
 };
 use millrace_contract::{plan::Output, source::SourceKind};
 use millrace_crds::Reason;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Why there is no new revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +26,39 @@ pub enum NotYet {
 
 /// As many partitions as a sentence names.
 const NAMED: usize = 8;
+/// Kafka removes whole segments, and looks for them every five minutes: over less time than this one step says nothing of
+/// how fast the oldest records go.
+const WATCHED_FOR: Duration = Duration::from_secs(600);
+
+/// What a new revision reads, and what speaks against it.
+#[derive(Debug)]
+pub struct Beginning {
+    /// By topic and partition.
+    pub ranges: Vec<Range>,
+    pub refusal: Option<Trouble>,
+}
+
+/// What a new revision reads of one partition.
+#[derive(Debug)]
+pub struct Range {
+    pub start: Start,
+    /// Where the partition ends now.
+    pub end: i64,
+    /// Retention has removed a part of it, or will have before it is read.
+    pub cut_off: bool,
+}
 
 /// Where a new revision starts in every partition: where `replay` says, or else where the one before it has started.
 pub fn starts(sight: Sight<'_>, query: &Query, replay: Option<&Replay>) -> Result<Vec<Start>, NotYet> {
+    let Beginning { ranges, refusal } = beginning(sight, query, replay)?;
+    match refusal {
+        Some(refusal) => Err(NotYet::Held(refusal)),
+        None => Ok(ranges.into_iter().map(|range| range.start).collect()),
+    }
+}
+
+/// The same, said also where it is refused.
+pub fn beginning(sight: Sight<'_>, query: &Query, replay: Option<&Replay>) -> Result<Beginning, NotYet> {
     let kafka = match &sight.observed.kafka {
         Known::Present(kafka) => kafka,
         Known::Unknown(trouble) => return Err(NotYet::Waiting(trouble.message.clone())),
@@ -48,7 +80,7 @@ pub fn starts(sight: Sight<'_>, query: &Query, replay: Option<&Replay>) -> Resul
                 Some(replay) => resolve(replay, topic, &wish.topic, partition, *offsets)?,
                 None => before
                     .and_then(|row| self::begun(row, &wish.topic, partition, &topic.id))
-                    .map_or(From::oldest(*offsets), |begun| From::exactly(begun.start)),
+                    .map_or(From::oldest(*offsets), |begun| From::exactly(begun.start_offset)),
             };
             let start = Start {
                 topic: wish.topic.clone(),
@@ -57,7 +89,7 @@ pub fn starts(sight: Sight<'_>, query: &Query, replay: Option<&Replay>) -> Resul
                 kafka_cluster_id: kafka.cluster_id.clone(),
                 offset: from.offset.max(offsets.earliest),
             };
-            if !asked.iter().any(|other: &Asked| other.start == start) {
+            if !asked.iter().any(|other: &Asked<'_>| other.start == start) {
                 asked.push(Asked { start, from, offsets: *offsets, begun });
             }
         }
@@ -65,24 +97,28 @@ pub fn starts(sight: Sight<'_>, query: &Query, replay: Option<&Replay>) -> Resul
     if let Some(ReplayFrom::Offsets(by_topic)) = replay.map(|replay| &replay.from) {
         every_partition_is_there(by_topic, kafka)?;
     }
+    let share = measured(sight.view).map(|speed| speed.shared_by(asked.len()));
+    let cuts: Vec<Option<String>> = asked.iter().map(|asked| cut(asked, share, sight.now)).collect();
     let accepted = replay.is_some_and(|replay| replay.accept_truncation);
-    let cut = if accepted { None } else { truncated(&asked, live.is_some(), replay) };
+    let named = if accepted { None } else { listed(cuts.iter().flatten().cloned()) };
+    let truncated = named.map(|cuts| truncated(&cuts, live.is_some(), replay));
     let lost = replay.filter(|replay| !replay.discard_history);
     let lost = lost.and_then(|replay| discarded(&asked, keeps_state(query), replay));
-    if let Some(refusal) = cut.or(lost) {
-        return Err(NotYet::Held(refusal));
-    }
-    let mut starts: Vec<Start> = asked.into_iter().map(|asked| asked.start).collect();
-    starts.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
-    Ok(starts)
+    let ranges = asked.into_iter().zip(cuts);
+    let mut ranges: Vec<Range> = ranges
+        .map(|(asked, cut)| Range { end: asked.offsets.end, cut_off: cut.is_some(), start: asked.start })
+        .collect();
+    ranges.sort_by(|a, b| (&a.start.topic, a.start.partition).cmp(&(&b.start.topic, b.start.partition)));
+    Ok(Beginning { ranges, refusal: truncated.or(lost) })
 }
 
 /// One partition of a new revision.
-struct Asked {
+struct Asked<'a> {
     start: Start,
     from: From,
     offsets: Offsets,
-    begun: Option<Begun>,
+    /// Where the live revision has started, and up to where it has read.
+    begun: Option<&'a Progress>,
 }
 
 /// What is asked for in one partition, before what the topic has is looked at.
@@ -103,16 +139,8 @@ impl From {
     }
 }
 
-/// Where the live revision has started, and up to where it has read.
-#[derive(Debug, Clone, Copy)]
-struct Begun {
-    start: i64,
-    next: i64,
-}
-
-fn begun(live: &RevisionRow, topic: &str, partition: i32, id: &str) -> Option<Begun> {
-    let task = live.task(topic, partition).filter(|task| task.topic_id == id)?;
-    Some(Begun { start: task.start_offset, next: task.next_offset })
+fn begun<'a>(row: &'a RevisionRow, topic: &str, partition: i32, id: &str) -> Option<&'a Progress> {
+    row.task(topic, partition).filter(|task| task.topic_id == id)
 }
 
 /// The topic, once it is there with as many partitions as asked for.
@@ -185,46 +213,62 @@ fn keeps_state(query: &Query) -> bool {
     }
 }
 
-/// What is wrong when retention has removed a part of what is asked for, or of what the live revision was built from.
-fn truncated(asked: &[Asked], live: bool, replay: Option<&Replay>) -> Option<Trouble> {
-    let cut = asked.iter().filter_map(|Asked { start, from, offsets, begun }| {
-        let gone = begun.filter(|begun| {
-            from.offset <= offsets.earliest && begun.start < offsets.earliest && begun.next > begun.start
-        });
-        let place =
-            format!("topic {} partition {} begins at offset {} now", start.topic, start.partition, offsets.earliest);
-        match gone {
-            Some(begun) => Some(format!("{place}, the live revision was built from offset {}", begun.start)),
-            None if from.cut && from.offset < offsets.earliest => {
-                Some(format!("{place}, asked for is {}", from.offset))
-            }
-            None if from.cut => Some(format!("{place}, and older records may be of the time asked for")),
-            None => None,
-        }
+/// What retention has removed of what is asked for, or of what the live revision was built from; or will have removed
+/// before it is read, when the partition is read at the speed of `share`.
+fn cut(asked: &Asked<'_>, share: Option<Speed>, now: Moment) -> Option<String> {
+    let Asked { start, from, offsets, begun } = asked;
+    let gone = begun.filter(|begun| {
+        from.offset <= offsets.earliest
+            && begun.start_offset < offsets.earliest
+            && begun.next_offset > begun.start_offset
     });
+    let place =
+        format!("topic {} partition {} begins at offset {} now", start.topic, start.partition, offsets.earliest);
+    if let Some(begun) = gone {
+        return Some(format!("{place}, the live revision was built from offset {}", begun.start_offset));
+    }
+    if from.cut && from.offset < offsets.earliest {
+        return Some(format!("{place}, asked for is {}", from.offset));
+    }
+    if from.cut {
+        return Some(format!("{place}, and older records may be of the time asked for"));
+    }
+    let (share, removal) = (share?, begun.and_then(|begun| removal(begun, *offsets, now))?);
+    let first = removal.seconds_for(offsets.end - offsets.earliest) < share.seconds_for(offsets.end - start.offset);
+    first.then(|| format!("{place}, loses {removal} and would be read from offset {} on at {share}", start.offset))
+}
+
+/// How fast retention removes records, since the live revision began.
+fn removal(begun: &Progress, offsets: Offsets, now: Moment) -> Option<Speed> {
+    let watched = now.since(begun.started_at?);
+    Speed::of(offsets.earliest - begun.start_offset, watched).filter(|_| watched >= WATCHED_FOR)
+}
+
+fn truncated(cuts: &str, live: bool, replay: Option<&Replay>) -> Trouble {
     let stays = if live { "the live one stays" } else { "nothing is built" };
     let mend = match replay {
         Some(_) => "write acceptTruncation: true in spec.replay",
         None => "ask for a replay: write spec.replay with a new id and acceptTruncation: true",
     };
-    listed(cut).map(|cut| {
-        Trouble::rollout(
-            Reason::RetentionCutsReplay,
-            format!("{cut}: a new revision would lack those records, so {stays}; to do without them {mend}"),
-        )
-    })
+    Trouble::rollout(
+        Reason::RetentionCutsReplay,
+        format!("{cuts}: a new revision would lack those records, so {stays}; to do without them {mend}"),
+    )
 }
 
 /// What is wrong when the new result would lack what came before its start.
-fn discarded(asked: &[Asked], keeps_state: bool, replay: &Replay) -> Option<Trouble> {
+fn discarded(asked: &[Asked<'_>], keeps_state: bool, replay: &Replay) -> Option<Trouble> {
     let lost = asked.iter().filter_map(|Asked { start, from, offsets, begun }| {
         let Start { topic, partition, offset, .. } = start;
         // What retention has removed is the other refusal's.
         let past = |first: i64| from.offset > first.max(offsets.earliest);
         let begins = format!("topic {topic} partition {partition} would be read from offset {offset}");
         match begun {
-            Some(begun) => past(begun.start).then(|| {
-                format!("{begins}, the live revision began at {} and has read up to {}", begun.start, begun.next)
+            Some(begun) => past(begun.start_offset).then(|| {
+                format!(
+                    "{begins}, the live revision began at {} and has read up to {}",
+                    begun.start_offset, begun.next_offset
+                )
             }),
             None => (keeps_state && past(offsets.earliest)).then(|| {
                 format!("{begins}, and older records from {} on decide what is in the result", offsets.earliest)

@@ -3,6 +3,7 @@
 use super::{
     conditions::Judge,
     desired::Desired,
+    figures::two_digits,
     freshness::freshness,
     known::Known,
     moment::Moment,
@@ -114,6 +115,7 @@ fn rollout(
         percent: None,
         eta_seconds: None,
         waiting_on: None,
+        forecast: plan.forecast.as_ref().map(|forecast| forecast.shown(two_digits)),
     };
     if rollout.phase == RolloutPhase::Steady {
         // Nothing is being done: figures of the past would only age.
@@ -175,6 +177,7 @@ pub fn differ_in_figures_only(before: &MaterializedViewStatus, after: &Materiali
             rollout.percent = None;
             rollout.eta_seconds = None;
             rollout.waiting_on = None;
+            rollout.forecast = None;
         }
         status
     };

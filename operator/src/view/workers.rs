@@ -20,12 +20,14 @@ const PORT: i32 = 8080;
 
 /// How many workers `row` should have; `live`: readers see it.
 pub fn replicas(desired: &Desired, row: &RevisionRow, live: bool) -> i32 {
-    if desired.suspended || (desired.rollout.paused && !live) {
-        return 0;
-    }
+    if desired.suspended || (desired.rollout.paused && !live) { 0 } else { for_tasks(desired, row.tasks()) }
+}
+
+/// How many workers so many tasks have while nothing keeps them from working.
+pub fn for_tasks(desired: &Desired, tasks: usize) -> i32 {
     match desired.workers.count {
         WorkerCount::Fixed(replicas) => replicas,
-        WorkerCount::Auto { min, max } => i32::try_from(row.tasks()).unwrap_or(i32::MAX).clamp(min, max.max(min)),
+        WorkerCount::Auto { min, max } => i32::try_from(tasks).unwrap_or(i32::MAX).clamp(min, max.max(min)),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Replays: where each begins, what it would leave out, and that an id acts once.
 
-use crate::scene::{END, MINUTE, OTHER_QUERY, REPLAY, Scene, building, prepared, steady, topic, view};
+use crate::scene::{END, MINUTE, OTHER_QUERY, REPLAY, Scene, building, only, prepared, steady, topic, view};
 use expect_test::expect;
-use millrace_operator::view::observed::{Observed, Offsets};
+use millrace_operator::view::observed::{Built, Observed, Offsets};
+use std::time::Duration;
 
 /// A replay from `from` in the manifest, with what else is written beside it.
 fn from(choice: &str) -> String {
@@ -125,6 +126,34 @@ fn a_replay_of_what_retention_has_removed_is_refused_unless_it_is_accepted() {
     offsets().ask("spec: {replay: {acceptTruncation: true}}").check(&expect![[r#"
         B Building
         - create revision B replays 0->1 for replay again user-events/0@500 user-events/1@100
+    "#]]);
+}
+
+#[test]
+fn a_replay_that_retention_would_overtake_is_refused_with_both_speeds() {
+    let slow = |seen: &mut Observed| {
+        only(seen).built = Some(Built { records: 10_000, time: Duration::from_secs(10_000) });
+    };
+    let replay = |offset: i64| from(&format!("offsets: {{users: {{'0': {offset}, '1': 0}}}}"));
+    let asked = |offset| steady().ask(&replay(offset)).ask(TOLD).with(retention_kept(36_600));
+    let later = |offset| asked(offset).later(60 * MINUTE);
+    later(40_000).with(slow).check(&expect![[r#"
+        A Steady
+        ! RetentionCutsReplay: topic user-events partition 0 begins at offset 36600 now, loses 10 records/s and would be read from offset 40000 on at 0.5 records/s: a new revision would lack those records, so the live one stays; to do without them write acceptTruncation: true in spec.replay
+    "#]]);
+    let begins = expect![[r#"
+        B Building
+        - create revision B replays 0->1 for replay again user-events/0@40000 user-events/1@0
+    "#]];
+    later(40_000).with(slow).ask("spec: {replay: {acceptTruncation: true}}").check(&begins);
+    // Read fast enough; at a speed that nobody knows; when one look at the log says nothing of its speed.
+    later(40_000).check(&begins);
+    later(40_000).with(|seen| only(seen).built = None).check(&begins);
+    asked(40_000).with(slow).check(&begins);
+    // What little is left is read before.
+    later(49_999).with(slow).check(&expect![[r#"
+        B Building
+        - create revision B replays 0->1 for replay again user-events/0@49999 user-events/1@0
     "#]]);
 }
 

@@ -1,28 +1,29 @@
 //! A view and its world as values: what a person wrote, what was seen, and the plan that follows, as text.
 
+pub use crate::seen::{catalog, children, kafka, kafka_is_gone, live, next, only, postgres_is_gone, topic, view};
 use crate::{
     addresses::{kafka_address, postgres_address},
     manifest::{MANIFEST, merge},
 };
 use expect_test::Expect;
 use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
-use millrace_crds::{MaterializedView, MaterializedViewStatus, Reason};
+use millrace_crds::{MaterializedView, MaterializedViewStatus};
 use millrace_operator::view::{
     desired::{Desired, Image},
     known::Known,
     moment::Moment,
     name::Revision,
     observed::{
-        AcceptedReplay, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, Progress, RevisionRow,
+        AcceptedReplay, Built, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, Progress, RevisionRow,
         TargetState, Topic, ViewRow, WorkerSecret,
     },
     plan::{Plan, plan},
+    question::answer,
     replay::new_replay,
     shown::{Shown, columns},
     spec::{Settings, parse},
     status::{Outcome, status},
     tenancy::Tenancy,
-    trouble::Trouble,
     workers::{deployment, replicas},
 };
 use serde_yaml::Value;
@@ -106,6 +107,7 @@ pub fn prepared() -> Scene {
             replays: Vec::new(),
             requests: BTreeSet::new(),
             rolled_back: None,
+            live_bytes: None,
             revisions: BTreeMap::new(),
         }),
     });
@@ -124,7 +126,7 @@ pub fn building() -> Scene {
     prepared().begun(0)
 }
 
-/// The view's first revision is live and has read everything; nothing is left to do.
+/// The view's first revision is live and has read everything, in 20 seconds; nothing is left to do.
 pub fn steady() -> Scene {
     let mut scene = prepared().begun(END);
     let first = scene.goal();
@@ -134,6 +136,8 @@ pub fn steady() -> Scene {
     let view = catalog.view.as_mut().expect("prepared");
     view.readers.insert("dashboards".into());
     (view.live, view.shown) = (Some(first.clone()), Shown::Plain(first.clone()));
+    let built = Built { records: 2 * END, time: Duration::from_secs(20) };
+    view.revisions.get_mut(&first).expect("begun").built = Some(built);
     catalog.target_columns = columns(view.revisions[&first].plan.as_ref().expect("compiled here"));
     scene
 }
@@ -180,7 +184,9 @@ impl Scene {
             topic_id: "topic-1".into(),
             kafka_cluster_id: kafka.cluster_id.clone(),
             start_offset: 0,
+            started_at: Some(minute_ago),
             next_offset,
+            bytes: Some(next_offset * 120),
             event_time: None,
             committed_at: None,
             lease_until: Some(self.now),
@@ -200,6 +206,7 @@ impl Scene {
             paused: false,
             resumed_at: None,
             caught_up_at: None,
+            built: None,
             answers: BTreeMap::new(),
             refilling: false,
             pace: None,
@@ -314,6 +321,13 @@ impl Scene {
         expected.assert_eq(&self.lettered(text));
     }
 
+    /// Asks what would become of the manifest, and compares the page.
+    pub fn asked(&self, expected: &Expect) {
+        let answer = answer(&self.desired(), &self.observed, self.now);
+        let text = answer.map_or_else(|unseen| format!("not answered: {unseen}\n"), |answer| answer.page);
+        expected.assert_eq(&self.lettered(text));
+    }
+
     fn lettered(&self, text: String) -> String {
         let replays = self
             .observed
@@ -327,55 +341,4 @@ impl Scene {
         names.extend(asked.filter(|name| !self.begun.contains(name) && text.contains(&name.0)));
         names.iter().zip('A'..).fold(text, |text, (name, letter)| text.replace(&name.0, &letter.to_string()))
     }
-}
-
-pub fn kafka(observed: &mut Observed) -> &mut Kafka {
-    let Known::Present(kafka) = &mut observed.kafka else { panic!("Kafka is there") };
-    kafka
-}
-
-pub fn topic(observed: &mut Observed) -> &mut Topic {
-    let Some(Known::Present(topic)) = kafka(observed).by_topic.get_mut(TOPIC) else { panic!("the topic is there") };
-    topic
-}
-
-pub fn catalog(observed: &mut Observed) -> &mut Catalog {
-    let Known::Present(catalog) = &mut observed.catalog else { panic!("the catalog is there") };
-    catalog
-}
-
-pub fn view(observed: &mut Observed) -> &mut ViewRow {
-    catalog(observed).view.as_mut().expect("the view is prepared")
-}
-
-/// The one revision that there is.
-pub fn only(observed: &mut Observed) -> &mut RevisionRow {
-    let rows = &mut view(observed).revisions;
-    assert_eq!(rows.len(), 1, "there is one revision");
-    rows.values_mut().next().expect("counted above")
-}
-
-/// The live one.
-pub fn live(observed: &mut Observed) -> &mut RevisionRow {
-    let ViewRow { live, revisions, .. } = view(observed);
-    revisions.get_mut(live.as_ref().expect("one is live")).expect("it has its row")
-}
-
-/// The one beside the live one.
-pub fn next(observed: &mut Observed) -> &mut RevisionRow {
-    let ViewRow { live, revisions, .. } = view(observed);
-    revisions.iter_mut().find(|(name, _)| Some(*name) != live.as_ref()).expect("two revisions").1
-}
-
-pub fn children(observed: &mut Observed) -> &mut Children {
-    let Known::Present(children) = &mut observed.children else { panic!("the API server answers") };
-    children
-}
-
-pub fn kafka_is_gone() -> Trouble {
-    Trouble::sources(Reason::KafkaUnreachable, "no broker answers")
-}
-
-pub fn postgres_is_gone() -> Trouble {
-    Trouble::sink(Reason::PostgresUnreachable, "Postgres does not answer")
 }

@@ -1,8 +1,8 @@
 //! What a status says of a view, beyond what its plan says.
 
-use crate::scene::{END, OTHER_QUERY, PAUSE, only, steady, topic, view};
+use crate::scene::{END, OTHER_QUERY, PAUSE, REPLAY, Scene, only, steady, topic, view};
 use millrace_contract::catalog::LEASE_SECONDS;
-use millrace_crds::{ConditionType, MaterializedViewStatus};
+use millrace_crds::{ConditionType, Forecast, MaterializedViewStatus};
 use millrace_operator::view::{
     moment::Moment,
     observed::{Observed, Offsets},
@@ -83,4 +83,26 @@ fn a_status_says_which_id_promotes_and_which_requests_have_acted() {
     assert!(live.requests.is_empty());
     let steady = steady().report(&Outcome::Done, &MaterializedViewStatus::default());
     assert_eq!(steady.rollout.and_then(|rollout| rollout.promote), None);
+}
+
+#[test]
+fn a_rollout_says_what_it_will_do_before_it_is_made_and_the_same_while_it_is() {
+    let forecast = |scene: &Scene| -> Option<Forecast> {
+        scene.report(&Outcome::Done, &MaterializedViewStatus::default()).rollout?.forecast
+    };
+    assert_eq!(forecast(&steady()), None);
+    for change in [OTHER_QUERY, REPLAY] {
+        let stopped = || steady().ask(change).ask("spec: {rollout: {paused: true}}");
+        let before = forecast(&stopped()).expect("a rollout is to come");
+        assert_eq!((before.records, before.bytes), (Some(100_000), Some(12_000_000)));
+        assert_eq!((before.seconds, before.workers), (Some(20), 2));
+        assert_eq!(before.sentences.len(), 3, "{:?}", before.sentences);
+        let moved = stopped().with(|seen| {
+            topic(seen).partitions.insert(0, Offsets { earliest: 0, end: END + 300 });
+        });
+        assert_eq!(forecast(&moved), Some(before.clone()), "a few records more change nothing");
+        for read in [0, END] {
+            assert_eq!(forecast(&steady().ask(change).begun(read)), Some(before.clone()));
+        }
+    }
 }

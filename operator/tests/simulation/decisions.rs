@@ -6,7 +6,7 @@ use millrace_operator::view::{
     gates::Question,
     moment::Moment,
     name::Revision,
-    observed::{Answer, RevisionRow, ViewRow},
+    observed::{Answer, Built, RevisionRow, ViewRow},
     request::Deed,
 };
 
@@ -50,7 +50,11 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
         }
         Action::NoteCaughtUp { revision } => {
             let open = row(view, revision, RevisionState::Open).filter(|row| row.caught_up_at.is_none());
-            open.map(|row| row.caught_up_at = Some(now)).is_some()
+            open.map(|row| {
+                row.caught_up_at = Some(now);
+                note_built(row, now);
+            })
+            .is_some()
         }
         Action::RestartSoak { revision } => {
             let open = row(view, revision, RevisionState::Open).filter(|row| row.caught_up_at.is_some());
@@ -85,6 +89,14 @@ pub fn answer(view: &mut ViewRow, next: &Revision, questions: &[Question], passe
         row.answers.insert(question.number, answer);
     }
     true
+}
+
+/// What a revision has read when it has caught up for the first time, unless it was stopped or slowed before.
+pub fn note_built(row: &mut RevisionRow, now: Moment) {
+    if row.built.is_none() && row.resumed_at.is_none() && row.paced_at.is_none() {
+        let records = row.progress.iter().map(|task| task.next_offset - task.start_offset).sum();
+        row.built = Some(Built { records, time: now.since(row.created_at) });
+    }
 }
 
 fn row<'a>(view: &'a mut ViewRow, revision: &Revision, state: RevisionState) -> Option<&'a mut RevisionRow> {

@@ -2,7 +2,7 @@
 
 use crate::{
     addresses::postgres_address,
-    decisions::{answer, decide},
+    decisions::{answer, decide, note_built},
 };
 use millrace_contract::{Plan, revision::RevisionState};
 use millrace_crds::Reason;
@@ -131,6 +131,7 @@ impl SimulatedPostgres {
                             replays: Vec::new(),
                             requests: BTreeSet::new(),
                             rolled_back: None,
+                            live_bytes: None,
                             revisions: BTreeMap::new(),
                         });
                     }
@@ -199,7 +200,7 @@ impl SimulatedPostgres {
                 let Some(row) = view.revisions.get_mut(revision) else { return Answer::NotYet };
                 for start in starts {
                     if row.task(&start.topic, start.partition).is_none() {
-                        row.progress.push(progress_of(start));
+                        row.progress.push(progress_of(start, now));
                     }
                 }
             }
@@ -210,6 +211,7 @@ impl SimulatedPostgres {
                 let Some(row) = view.revisions.get_mut(revision).filter(|row| row.state == RevisionState::Open) else {
                     return Answer::NotYet;
                 };
+                note_built(row, now);
                 (row.pace, row.paced_at) = (None, None);
                 self.relation = Some(columns(&plan_of(row)));
                 view.live = Some(revision.clone());
@@ -254,6 +256,9 @@ impl SimulatedPostgres {
                 let old = view.revisions.get_mut(live).expect("looked at above");
                 (old.state, old.ended_at) = (RevisionState::Retired, Some(now));
                 let new = view.revisions.get_mut(next).expect("looked at above");
+                if !refilling {
+                    note_built(new, now);
+                }
                 (new.pace, new.paced_at, new.refilling) = (None, None, refilling);
             }
             Action::FenceLive { live, .. } => {
@@ -355,23 +360,26 @@ fn row_of(new: &NewRevision, now: Moment) -> RevisionRow {
         paused: false,
         resumed_at: None,
         caught_up_at: None,
+        built: None,
         answers: BTreeMap::new(),
         refilling: false,
         pace: new.pace,
         paced_at: None,
         indexes: BTreeSet::new(),
-        progress: new.starts.iter().map(progress_of).collect(),
+        progress: new.starts.iter().map(|start| progress_of(start, now)).collect(),
     }
 }
 
-fn progress_of(start: &Start) -> Progress {
+fn progress_of(start: &Start, now: Moment) -> Progress {
     Progress {
         topic: start.topic.clone(),
         partition: start.partition,
         topic_id: start.topic_id.clone(),
         kafka_cluster_id: start.kafka_cluster_id.clone(),
         start_offset: start.offset,
+        started_at: Some(now),
         next_offset: start.offset,
+        bytes: Some(0),
         event_time: None,
         committed_at: None,
         lease_until: None,

@@ -25,13 +25,17 @@ use millrace_operator::{
     },
 };
 use millrace_test_support::{OwnedDatabase, TemporaryKafka, TemporaryPostgres};
+use rdkafka::{
+    ClientConfig,
+    producer::{FutureProducer, FutureRecord},
+};
 use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 pub struct Stage {
     pub server: ApiServer,
@@ -51,10 +55,9 @@ impl Stage {
         let (server, kafka, database) =
             tokio::join!(ApiServer::start(), TemporaryKafka::shared(), TemporaryPostgres::owned_database());
         let server = server.unwrap_or_else(|error| panic!("{error}"));
-        server
-            .create_definition(&millrace_crds::definition::materialized_view())
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        for (definition, _) in millrace_crds::definition::all() {
+            server.create_definition(&definition).await.unwrap_or_else(|error| panic!("{error}"));
+        }
         let client = server.client();
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = serde_json::from_value(json!({"metadata": {"name": NAMESPACE}})).expect("a namespace");
@@ -211,6 +214,36 @@ impl Stage {
                 let _ = deployments.patch(&deployment.name_any(), &PatchParams::default(), &Patch::Merge(free)).await;
             }
         }
+    }
+
+    /// Writes as many records to each of the topic's partitions, the n-th of the time that `time` gives for n.
+    pub async fn produce(&self, topic: &str, partitions: i32, records: i64, time: impl Fn(i64) -> i64) {
+        let producer: FutureProducer =
+            ClientConfig::new().set("bootstrap.servers", self.kafka.bootstrap_servers()).create().expect("a producer");
+        for record in 0..records {
+            for partition in 0..partitions {
+                let value = format!(r#"{{"user":{{"id":{partition},"name":"{record}"}}}}"#);
+                let key = partition.to_string();
+                let written = FutureRecord::to(topic).partition(partition).key(&key).payload(&value);
+                let sent = producer.send(written.timestamp(time(record)), Duration::from_secs(10));
+                sent.await.expect("the record is written");
+            }
+        }
+    }
+
+    /// A stand-in for workers: every open revision reads each partition up to this offset.
+    pub fn read_up_to(&self, offset: i64) -> JoinHandle<()> {
+        let pool = self.pool.clone();
+        tokio::spawn(async move {
+            loop {
+                let moved = "UPDATE millrace.progress p SET next_offset = $1, lease_until = now(), committed_at = now()
+                             FROM millrace.revision r
+                             WHERE r.revision = p.revision AND r.state = 'open' AND p.next_offset < $1";
+                // Before the first apply there is no catalog.
+                let _ = sqlx::query(moved).bind(offset).execute(&pool).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
     }
 
     /// One text from a query without parameters.

@@ -12,6 +12,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("catalog/0004.sql"),
     include_str!("catalog/0005.sql"),
     include_str!("catalog/0006.sql"),
+    include_str!("catalog/0007.sql"),
 ];
 
 /// The version this program writes.
@@ -49,6 +50,7 @@ const PROGRESS_COLUMNS_OF_A_WORKER: &[&str] = &[
     "event_time",
     "lag_records",
     "records",
+    "bytes",
     "dead_letters",
     "problem",
     "committed_at",

@@ -144,24 +144,33 @@ impl Prepared {
 
     /// The rows of `progress` that it advances.
     pub fn advances(&self) -> Vec<Advance> {
-        let mut sums: BTreeMap<i32, (i64, i64, Option<i64>)> = BTreeMap::new();
+        #[derive(Default)]
+        struct Sums {
+            records: i64,
+            bytes: i64,
+            dead_letters: i64,
+            event_time: Option<i64>,
+        }
+        let mut sums: BTreeMap<i32, Sums> = BTreeMap::new();
         for record in self.raw.iter() {
-            let (records, _, newest) = sums.entry(record.partition).or_default();
-            *records += 1;
+            let sums = sums.entry(record.partition).or_default();
+            sums.records += 1;
+            sums.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as i64;
             if (0..=LAST_EVENT_TIME).contains(&record.timestamp) {
-                *newest = (*newest).max(Some(record.timestamp));
+                sums.event_time = sums.event_time.max(Some(record.timestamp));
             }
         }
         for rejected in &self.rejected {
-            sums.entry(self.raw.get(rejected.record as usize).partition).or_default().1 += 1;
+            sums.entry(self.raw.get(rejected.record as usize).partition).or_default().dead_letters += 1;
         }
         let mut advances: Vec<Advance> = self
             .ranges
             .iter()
             .map(|range| {
-                let (records, dead_letters, event_time) = sums.remove(&range.partition).unwrap_or_default();
+                let Sums { records, bytes, dead_letters, event_time } =
+                    sums.remove(&range.partition).unwrap_or_default();
                 let Range { partition, owner, from, to, lag } = range.clone();
-                Advance { partition, owner, from, to, event_time, records, dead_letters, lag }
+                Advance { partition, owner, from, to, event_time, records, bytes, dead_letters, lag }
             })
             .collect();
         advances.sort_by_key(|advance| advance.partition);
@@ -210,6 +219,18 @@ mod tests {
 
     fn lags(prepared: &Prepared) -> Vec<(i32, i64, Option<i64>)> {
         prepared.ranges.iter().map(|range| (range.partition, range.to, range.lag)).collect()
+    }
+
+    #[test]
+    fn keys_and_values_are_counted_by_partition() {
+        let preparer = Preparer::new(Arc::new(plans::append("users"))).expect("the plan runs");
+        let mut raw = RawRecords::default();
+        raw.push(0, 0, 0, Some("홍".as_bytes()), Some(b"{}"));
+        raw.push(1, 0, 0, Some(b"1"), None);
+        let range = |partition| Range { partition, owner: 1, from: 0, to: 1, lag: None };
+        let advances = preparer.prepare(raw, vec![range(0), range(1)]).advances();
+        let counted: Vec<_> = advances.iter().map(|advance| (advance.records, advance.bytes)).collect();
+        assert_eq!(counted, [(1, 5), (1, 1)]);
     }
 
     #[test]

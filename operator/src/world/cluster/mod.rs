@@ -1,10 +1,12 @@
-//! The Kubernetes cluster: a view's children, its finalizer, its status.
+//! The Kubernetes cluster: a view's children, its finalizer, its status; and questions about it.
 
 mod children;
+mod question;
 mod resource;
 mod secret;
 
 pub use children::{apply_deployment, delete_deployment, observe};
+pub use question::{forget, view_asked_about, write_answer};
 pub use resource::{add_finalizer, remove_finalizer, write_status};
 pub use secret::apply_login;
 

@@ -65,7 +65,7 @@ fn is_ours(finalizer: impl AsRef<str>) -> bool {
 }
 
 /// Gone, changed since, or another resource of the same name by now.
-fn is_another(error: &kube::Error) -> bool {
+pub fn is_another(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(answer) if answer.code == 404 || answer.code == 409)
 }
 

@@ -6,7 +6,7 @@ use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
     refusal::Refusal,
-    revision::{is_in_state, lock_progress},
+    revision::{is_in_state, lock_progress, note_built},
     target::is_foreign,
 };
 use crate::view::{
@@ -69,6 +69,9 @@ async fn went_live(
     revision: &Revision,
     unfinished: bool,
 ) -> Result<(), Refusal> {
+    if !unfinished {
+        note_built(connection, view, revision).await?;
+    }
     sqlx::query(
         "UPDATE millrace.revision SET live_at = now(), ended_at = NULL, pace = NULL, paced_at = NULL, refilling = $4
          WHERE namespace = $1 AND view = $2 AND revision = $3",

@@ -3,10 +3,11 @@
 use super::{exposure::OLD_SNAPSHOTS, gates, refusal::Refusal, target};
 use crate::view::{
     desired::Desired,
+    forecast::is_due,
     known::Known,
     moment::Moment,
     name::{Revision, Target, ViewName},
-    observed::{AcceptedReplay, Catalog, PostgresAddress, Progress, RevisionRow, TargetState, ViewRow},
+    observed::{AcceptedReplay, Built, Catalog, PostgresAddress, Progress, RevisionRow, TargetState, ViewRow},
     request::{Request, Verb},
     shown::Shown,
     trouble::Trouble,
@@ -17,6 +18,7 @@ use sqlx::{PgConnection, PgPool, Row};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 pub async fn observe(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Known<Catalog> {
@@ -54,6 +56,9 @@ async fn look(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Re
     // The tables of a newer catalog may mean something else.
     if version <= CATALOG_VERSION {
         catalog.view = view(connection, &desired.identity.name).await?;
+        if let Some(view) = catalog.view.as_mut().filter(|view| is_due(desired, view)) {
+            view.live_bytes = live_bytes(connection, &desired.identity.name).await?;
+        }
         let shown = catalog.view.as_ref().is_some_and(|view| view.shown != Shown::Nothing);
         target::look(connection, desired, shown, &mut catalog).await?;
         target::readers(connection, desired, &mut catalog).await?;
@@ -110,8 +115,25 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         replays: replays(connection, name).await?,
         requests: requests(connection, name).await?,
         rolled_back: rolled_back.0.zip(rolled_back.1).map(|(from, to)| (Revision(from), Revision(to))),
+        live_bytes: None,
         revisions: revisions(connection, name).await?,
     }))
+}
+
+/// Bytes of the live revision's tables, with their indexes and what is stored beside their rows.
+async fn live_bytes(connection: &mut PgConnection, name: &ViewName) -> Result<Option<i64>, Refusal> {
+    Ok(sqlx::query_scalar(
+        "SELECT sum(pg_total_relation_size(c.oid))::bigint
+         FROM millrace.view v
+         JOIN millrace.revision r ON r.namespace = v.namespace AND r.view = v.name AND r.revision = v.live_revision
+         JOIN pg_namespace n ON n.nspname = r.schema_name
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+         WHERE v.namespace = $1 AND v.name = $2",
+    )
+    .bind(&name.namespace)
+    .bind(&name.name)
+    .fetch_one(connection)
+    .await?)
 }
 
 async fn replays(connection: &mut PgConnection, name: &ViewName) -> Result<Vec<AcceptedReplay>, Refusal> {
@@ -157,7 +179,8 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 coalesce((j ->> 'paused')::boolean, false) AS paused,
                 coalesce((j ->> 'refilling')::boolean, false) AS refilling,
                 (j ->> 'pace')::bigint AS pace,
-                (extract(epoch FROM (j ->> 'paced_at')::timestamptz) * 1000)::bigint AS paced_at
+                (extract(epoch FROM (j ->> 'paced_at')::timestamptz) * 1000)::bigint AS paced_at,
+                (j ->> 'built_records')::bigint AS built_records, (j ->> 'built_milliseconds')::bigint AS built_milliseconds
          FROM millrace.revision r CROSS JOIN LATERAL to_jsonb(r) AS j WHERE namespace = $1 AND view = $2",
     )
     .bind(&name.namespace)
@@ -175,6 +198,7 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
         };
         let plan: String = row.try_get("plan")?;
         let moment = |column: &str| row.try_get::<Option<i64>, _>(column).map(|at| at.map(Moment));
+        let built: (Option<i64>, Option<i64>) = (row.try_get("built_records")?, row.try_get("built_milliseconds")?);
         schemas.insert(row.try_get::<String, _>("schema_name")?, revision.clone());
         revisions.insert(
             revision,
@@ -193,6 +217,10 @@ async fn revisions(connection: &mut PgConnection, name: &ViewName) -> Result<BTr
                 paused: row.try_get("paused")?,
                 resumed_at: moment("resumed_at")?,
                 caught_up_at: moment("caught_up_at")?,
+                built: built.0.zip(built.1).map(|(records, milliseconds)| Built {
+                    records,
+                    time: Duration::from_millis(milliseconds.max(0).unsigned_abs()),
+                }),
                 refilling: row.try_get("refilling")?,
                 pace: row.try_get("pace")?,
                 paced_at: moment("paced_at")?,
@@ -215,10 +243,13 @@ async fn progress(
 ) -> Result<(), Refusal> {
     let rows = sqlx::query(
         "SELECT revision, topic, partition, topic_id, kafka_cluster_id, start_offset, next_offset, lag_records, problem,
+                (extract(epoch FROM (j ->> 'started_at')::timestamptz) * 1000)::bigint AS started_at,
+                (j ->> 'bytes')::bigint AS bytes,
                 (extract(epoch FROM nullif(lease_until, '-infinity')) * 1000)::bigint AS lease_until,
                 (extract(epoch FROM event_time) * 1000)::bigint AS event_time,
                 (extract(epoch FROM committed_at) * 1000)::bigint AS committed_at
-         FROM millrace.progress WHERE namespace = $1 AND view = $2 ORDER BY topic, partition",
+         FROM millrace.progress p CROSS JOIN LATERAL to_jsonb(p) AS j
+         WHERE namespace = $1 AND view = $2 ORDER BY topic, partition",
     )
     .bind(&name.namespace)
     .bind(&name.name)
@@ -229,13 +260,16 @@ async fn progress(
         let event_time: Option<i64> = row.try_get("event_time")?;
         let lease_until: Option<i64> = row.try_get("lease_until")?;
         let committed_at: Option<i64> = row.try_get("committed_at")?;
+        let started_at: Option<i64> = row.try_get("started_at")?;
         revision.progress.push(Progress {
             topic: row.try_get("topic")?,
             partition: row.try_get("partition")?,
             topic_id: row.try_get("topic_id")?,
             kafka_cluster_id: row.try_get("kafka_cluster_id")?,
             start_offset: row.try_get("start_offset")?,
+            started_at: started_at.map(Moment),
             next_offset: row.try_get("next_offset")?,
+            bytes: row.try_get("bytes")?,
             event_time: event_time.map(Moment),
             committed_at: committed_at.map(Moment),
             lease_until: lease_until.map(Moment),

@@ -4,7 +4,7 @@ use super::{
     super::Performed,
     catalog::{changed, lock_view},
     refusal::Refusal,
-    revision::{give_up, is_in_state},
+    revision::{give_up, is_in_state, note_built},
 };
 use crate::view::{
     desired::Identity,
@@ -102,13 +102,19 @@ async fn approve(connection: &mut PgConnection, view: &Identity, revision: &Revi
 pub async fn note_caught_up(pool: &PgPool, view: &Identity, revision: &Revision) -> Result<Performed, Refusal> {
     let noted = "UPDATE millrace.revision SET caught_up_at = now()
                  WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'open' AND caught_up_at IS NULL";
-    decide(pool, view, revision, noted).await
+    let mut transaction = pool.begin().await?;
+    if !decide(&mut transaction, view, revision, noted).await? {
+        return Ok(changed());
+    }
+    note_built(&mut transaction, view, revision).await?;
+    transaction.commit().await?;
+    Ok(Performed::Done)
 }
 
 pub async fn restart_soak(pool: &PgPool, view: &Identity, revision: &Revision) -> Result<Performed, Refusal> {
     let restarted = "UPDATE millrace.revision SET caught_up_at = NULL
                      WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'open' AND caught_up_at IS NOT NULL";
-    decide(pool, view, revision, restarted).await
+    decide_alone(pool, view, revision, restarted).await
 }
 
 pub async fn set_paused(
@@ -124,24 +130,34 @@ pub async fn set_paused(
         "UPDATE millrace.revision SET paused = false, resumed_at = now()
          WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'open' AND paused"
     };
-    decide(pool, view, revision, set).await
+    decide_alone(pool, view, revision, set).await
 }
 
-/// One statement about a revision of the view, under the view row's lock.
-async fn decide(pool: &PgPool, view: &Identity, revision: &Revision, sql: &'static str) -> Result<Performed, Refusal> {
+async fn decide_alone(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    sql: &'static str,
+) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
-    if lock_view(&mut transaction, view).await?.is_none() {
-        return Ok(changed());
-    }
-    let decided = sqlx::query(sql)
-        .bind(&view.name.namespace)
-        .bind(&view.name.name)
-        .bind(&revision.0)
-        .execute(&mut *transaction)
-        .await?;
-    if decided.rows_affected() == 0 {
+    if !decide(&mut transaction, view, revision, sql).await? {
         return Ok(changed());
     }
     transaction.commit().await?;
     Ok(Performed::Done)
+}
+
+/// One statement about a revision of the view, under the view row's lock; whether it changed something.
+async fn decide(
+    connection: &mut PgConnection,
+    view: &Identity,
+    revision: &Revision,
+    sql: &'static str,
+) -> Result<bool, Refusal> {
+    if lock_view(connection, view).await?.is_none() {
+        return Ok(false);
+    }
+    let decided =
+        sqlx::query(sql).bind(&view.name.namespace).bind(&view.name.name).bind(&revision.0).execute(connection).await?;
+    Ok(decided.rows_affected() > 0)
 }

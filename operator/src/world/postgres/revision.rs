@@ -214,6 +214,25 @@ pub async fn reopen(pool: &PgPool, view: &Identity, revision: &Revision) -> Resu
     Ok(Performed::Done)
 }
 
+/// Remembers what the revision has read and how long that took, when it has caught up for the first time and has never
+/// been stopped, nor slowed in between: otherwise the time says nothing of how fast it was.
+pub async fn note_built(connection: &mut PgConnection, view: &Identity, revision: &Revision) -> Result<(), Refusal> {
+    sqlx::query(
+        "UPDATE millrace.revision r
+         SET built_milliseconds = extract(epoch FROM now() - r.created_at) * 1000,
+             built_records = (SELECT sum(p.next_offset - p.start_offset) FROM millrace.progress p
+                              WHERE p.namespace = r.namespace AND p.view = r.view AND p.revision = r.revision)
+         WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3
+           AND r.built_records IS NULL AND r.live_at IS NULL AND r.resumed_at IS NULL AND r.paced_at IS NULL",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .bind(&revision.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 pub async fn set_errors(
     pool: &PgPool,
     view: &Identity,

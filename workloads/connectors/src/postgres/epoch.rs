@@ -35,6 +35,8 @@ pub struct Advance {
     /// The newest timestamp among its records, milliseconds.
     pub event_time: Option<i64>,
     pub records: i64,
+    /// Of their keys and values.
+    pub bytes: i64,
     pub dead_letters: i64,
     pub lag: Option<i64>,
 }

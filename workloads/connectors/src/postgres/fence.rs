@@ -24,10 +24,10 @@ pub struct Passed {
 const FENCE: &str = "
 WITH epoch AS (
     SELECT * FROM unnest($5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
-                         $11::bigint[], $12::bigint[])
-        AS e(partition, owner, old, new, event_time, records, dead_letters, lag)
+                         $11::bigint[], $12::bigint[], $13::bigint[])
+        AS e(partition, owner, old, new, event_time, records, bytes, dead_letters, lag)
 ), mine AS (
-    SELECT p.partition, e.new, e.event_time, e.records, e.dead_letters, e.lag
+    SELECT p.partition, e.new, e.event_time, e.records, e.bytes, e.dead_letters, e.lag
     FROM millrace.progress p JOIN epoch e ON p.partition = e.partition
     WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4
       AND {owned}
@@ -38,9 +38,10 @@ WITH epoch AS (
 )
 UPDATE millrace.progress p
 SET next_offset = m.new,
-    lease_until = clock_timestamp() + make_interval(secs => $13),
+    lease_until = clock_timestamp() + make_interval(secs => $14),
     event_time = greatest(p.event_time, timestamptz 'epoch' + m.event_time * interval '1 millisecond'),
     records = p.records + m.records,
+    bytes = p.bytes + m.bytes,
     dead_letters = p.dead_letters + m.dead_letters,
     lag_records = coalesce(m.lag, p.lag_records),
     committed_at = clock_timestamp()
@@ -78,6 +79,7 @@ pub async fn pass(
         .bind(column(|advance| advance.to))
         .bind(advances.iter().map(|advance| advance.event_time).collect::<Vec<Option<i64>>>())
         .bind(column(|advance| advance.records))
+        .bind(column(|advance| advance.bytes))
         .bind(column(|advance| advance.dead_letters))
         .bind(advances.iter().map(|advance| advance.lag).collect::<Vec<Option<i64>>>())
         .bind(f64::from(LEASE_SECONDS))

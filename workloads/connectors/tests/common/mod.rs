@@ -125,6 +125,7 @@ pub async fn commit(worker: &mut Worker, held: &mut BTreeMap<i32, Held>, records
             to: 0,
             event_time: None,
             records: 0,
+            bytes: 0,
             dead_letters: 0,
             lag: None,
         });
