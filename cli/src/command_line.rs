@@ -73,6 +73,10 @@ enum Command {
     #[command(after_help = "Example:
   millrace -n shop retry user-view --wait --timeout 1h")]
     Retry(RequestOptions),
+    /// Builds the live result once more beside it, compares the two and drops what was built.
+    #[command(after_help = "Example:
+  millrace -n shop verify user-view --id before-the-audit --wait --timeout 1h")]
+    Verify(RequestOptions),
     /// Stops the view's rollouts until `resume`. The live revision is kept up to date.
     #[command(after_help = "Example:
   millrace -n shop pause user-view")]
@@ -144,6 +148,7 @@ pub async fn run(CommandLine { cluster, command }: CommandLine) -> Result<(), Fa
         Command::Abort(options) => decide(&cluster, Verb::Abort, options).await,
         Command::Rollback(options) => decide(&cluster, Verb::Rollback, options).await,
         Command::Retry(options) => decide(&cluster, Verb::Retry, options).await,
+        Command::Verify(options) => decide(&cluster, Verb::Verify, options).await,
         Command::Pause { name } => {
             carry_out(&cluster, &name, &decision::pause(&name, true), "its rollouts stand still").await.map(drop)
         }

@@ -3,7 +3,10 @@
 use crate::page::line;
 use k8s_openapi::api::core::v1::Event;
 use kube::ResourceExt;
-use millrace_crds::{ConditionType, MaterializedView, MaterializedViewStatus, Reason, Request, Verb};
+use millrace_crds::{
+    ConditionType, MaterializedView, MaterializedViewStatus, Reason, Request, Verb, VerificationResult,
+    VerificationStatus,
+};
 
 /// Something that was decided and is waited for.
 pub enum Awaited {
@@ -74,6 +77,20 @@ fn judge_request(
         // While the operator turns round, what it rolls out is what is live.
         Verb::Rollback if rollout == live_before => Verdict::StillGoing(line(status)),
         Verb::Rollback => goes_live(status, rollout),
+        Verb::Verify => judge_verification(&request.id, status),
+    }
+}
+
+fn judge_verification(id: &str, status: &MaterializedViewStatus) -> Verdict {
+    let asked = status.verification.as_ref().filter(|verification| verification.id.as_deref() == Some(id));
+    let Some(VerificationStatus { result, message, .. }) = asked else {
+        return Verdict::Refused("another verification was begun since".to_owned());
+    };
+    let message = message.clone().unwrap_or_default();
+    match result {
+        Some(VerificationResult::Equal) => Verdict::Done(message),
+        Some(VerificationResult::Different | VerificationResult::Refused) => Verdict::Refused(message),
+        None => Verdict::StillGoing("a copy of the live revision is built and compared".to_owned()),
     }
 }
 
@@ -207,6 +224,24 @@ mod tests {
             &[others],
             &expect![[r#"Done("what was built is given up, revision 1a2b3c4d stays live")"#]],
         );
+    }
+
+    #[test]
+    fn a_verification_is_done_when_the_result_is_equal() {
+        let verify = asked(Verb::Verify, "mine");
+        let found = |id: &str, result: Value| {
+            let mut status = status(LIVE, LIVE, "Steady", json!([{"verb": "verify", "id": "mine"}]));
+            let begun_at = "2026-01-01T00:00:00Z";
+            status["verification"] =
+                json!({"id": id, "begunAt": begun_at, "result": result, "message": "what was found"});
+            status
+        };
+        let going = expect![[r#"StillGoing("a copy of the live revision is built and compared")"#]];
+        check(&verify, found("mine", Value::Null), &[], &going);
+        check(&verify, found("mine", json!("Equal")), &[], &expect![[r#"Done("what was found")"#]]);
+        check(&verify, found("mine", json!("Different")), &[], &expect![[r#"Refused("what was found")"#]]);
+        let other = expect![[r#"Refused("another verification was begun since")"#]];
+        check(&verify, found("other", json!("Equal")), &[], &other);
     }
 
     #[test]

@@ -113,7 +113,7 @@ named! {
         RolledBack,
         /// The revision was not ready in time; the live one stays.
         RolloutTimedOut,
-        /// An assertion of `rollout.gates` did not pass; the live one stays.
+        /// The revision has not passed a gate; the live one stays.
         GateFailed,
         /// Another spec came before the revision was live.
         Superseded,

@@ -26,6 +26,16 @@ pub struct Gates {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::assertions")]
     pub assertions: Vec<String>,
+    /// Compares the revision row by row with the live one, at equal positions, over the columns that both have. Report: what is found is said in the status. RequireEqual: a revision that gives other rows is abandoned, and the live one stays. Not compared unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonGate>,
+}
+
+/// What follows from a comparison with the live revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ComparisonGate {
+    Report,
+    RequireEqual,
 }
 
 impl Gates {

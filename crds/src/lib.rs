@@ -17,6 +17,7 @@ pub mod rollout_plan;
 pub mod source;
 pub mod status;
 pub mod target;
+pub mod verify;
 pub mod workers;
 
 mod named;
@@ -25,7 +26,7 @@ mod validation;
 
 pub use condition::{ConditionType, Reason};
 pub use forecast::{Forecast, PartitionForecast};
-pub use gates::Gates;
+pub use gates::{ComparisonGate, Gates};
 pub use materialized_view::{
     Connection, DeletionPolicy, ErrorPolicy, Errors, MaterializedView, MaterializedViewSpec, SecretReference,
 };
@@ -34,8 +35,12 @@ pub use request::{Request, Verb};
 pub use rollout::{OnBreakingChange, Promotion, Rollout, Strategy};
 pub use rollout_plan::{ANSWERED, RolloutPlan, RolloutPlanSpec, RolloutPlanStatus, Verdict};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
-pub use status::{MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus};
+pub use status::{
+    ComparisonStatus, MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus, UnequalRow,
+    VerificationResult, VerificationStatus,
+};
 pub use target::Target;
+pub use verify::Verify;
 pub use workers::{ResourceAmounts, WorkerMode, WorkerResources, Workers};
 
 /// The API group of every resource.

@@ -14,6 +14,7 @@ use crate::source::{Source, sources_rules};
 use crate::status::MaterializedViewStatus;
 use crate::target::Target;
 use crate::validation::{must, must_at, not_blank_rules};
+use crate::verify::Verify;
 use crate::workers::Workers;
 
 /// What the view is.
@@ -122,6 +123,9 @@ pub struct MaterializedViewSpec {
     /// How a new revision takes the place of the live one.
     #[serde(default)]
     pub rollout: Rollout,
+    /// Builds the view anew beside the live result now and then, compares the two at equal positions, and drops what was built. The annotation millrace.dev/verify asks for it once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// The time zone that gives timestamptz its calendar, by its name in the time zone database.
     #[serde(default = "utc")]
     #[schemars(length(max = 64), extend("x-kubernetes-validations" = time_zone_rules()))]

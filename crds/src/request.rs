@@ -16,10 +16,11 @@ pub enum Verb {
     Rollback,
     Retry,
     Promote,
+    Verify,
 }
 
 impl Verb {
-    pub const ALL: [Verb; 4] = [Verb::Abort, Verb::Rollback, Verb::Retry, Verb::Promote];
+    pub const ALL: [Verb; 5] = [Verb::Abort, Verb::Rollback, Verb::Retry, Verb::Promote, Verb::Verify];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -27,6 +28,7 @@ impl Verb {
             Verb::Rollback => "rollback",
             Verb::Retry => "retry",
             Verb::Promote => "promote",
+            Verb::Verify => "verify",
         }
     }
 

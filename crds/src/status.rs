@@ -37,10 +37,13 @@ pub struct MaterializedViewStatus {
     /// The requests that have acted, of those that the resource's annotations hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
-        length(max = 4),
+        length(max = 5),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["verb"])
     )]
     pub requests: Vec<Request>,
+    /// The verification that goes on, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationStatus>,
     /// How many records the live revision has not read yet, over all partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_records: Option<i64>,
@@ -99,6 +102,9 @@ pub struct RolloutStatus {
     /// What the rollout will do, until its revision is live; in round numbers, which change seldom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Forecast>,
+    /// What was found when its rows were compared with those of the live revision, at equal positions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonStatus>,
 }
 
 /// The phases of a rollout, in their order.
@@ -126,6 +132,80 @@ pub struct ReplayStatus {
     /// When the replay was accepted.
     #[schemars(schema_with = "schema::moment")]
     pub accepted_at: Time,
+}
+
+/// What was found when the rows of another revision were compared with those of the live one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComparisonStatus {
+    /// Rows of the live revision.
+    pub compared_rows: i64,
+    /// Rows that only the live revision has.
+    pub only_in_live: i64,
+    /// Rows that only the other revision has.
+    pub only_in_next: i64,
+    /// Keys that both have, with other values.
+    pub different: i64,
+    /// Some of the rows that are not equal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "atomic"))]
+    pub sample: Vec<UnequalRow>,
+}
+
+impl ComparisonStatus {
+    /// Whether the two have the same rows.
+    pub fn is_equal(&self) -> bool {
+        (self.only_in_live, self.only_in_next, self.different) == (0, 0, 0)
+    }
+}
+
+/// A row that only one of two revisions has, or that they have with other values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnequalRow {
+    /// As the live revision has it, cut to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub live: Option<String>,
+    /// As the other revision has it, cut to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub next: Option<String>,
+}
+
+/// A comparison of the live revision with one that was built for it and never goes live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationStatus {
+    /// The name that it was asked for with; none: it began by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub id: Option<String>,
+    /// When it began.
+    #[schemars(schema_with = "schema::moment")]
+    pub begun_at: Time,
+    /// The revision that was built for it; none: nothing was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub revision: Option<String>,
+    /// What it came to; none: it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<VerificationResult>,
+    /// The same as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+    /// What was found; `next` is the revision that was built for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonStatus>,
+}
+
+/// What a verification came to. Refused: it could not be begun, or did not come to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum VerificationResult {
+    Equal,
+    Different,
+    Refused,
 }
 
 /// How many workers can work at once.

@@ -53,17 +53,25 @@ pub fn is_duration(text: &str) -> String {
 
 /// The rule of a length of time.
 pub fn duration_rules(what: &str, positive: bool, example: &str) -> Vec<ValidationRule> {
-    let syntax = is_duration("self");
-    let (rule, least) = if positive {
-        (format!("{syntax} && duration(self) > duration('0s')"), ", and longer than 0s")
+    if positive {
+        bounded_duration(what, " && duration(self) > duration('0s')", ", and longer than 0s", example)
     } else {
-        (syntax, "")
-    };
+        bounded_duration(what, "", "", example)
+    }
+}
+
+/// The rule of a length of time that must not be shorter than `least`.
+pub fn duration_of_at_least(what: &str, least: &str, example: &str) -> Vec<ValidationRule> {
+    let bound = format!(" && duration(self) >= duration('{least}')");
+    bounded_duration(what, &bound, &format!(", and at least {least}"), example)
+}
+
+fn bounded_duration(what: &str, bound: &str, said: &str, example: &str) -> Vec<ValidationRule> {
     vec![must(
-        &rule,
+        &format!("{}{bound}", is_duration("self")),
         &format!(
             "{what} is '${{self}}', but it must be hours, minutes and seconds in this order, such as 24h, 90m, \
-             1h30m or 30s{least}; write for example {example}"
+             1h30m or 30s{said}; write for example {example}"
         ),
     )]
 }

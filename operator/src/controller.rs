@@ -5,8 +5,9 @@ use crate::{
     questions,
     telemetry::Metrics,
     view::{
-        action::{Action, Event},
+        action::Action,
         desired::Desired,
+        event::Event,
         moment::Moment,
         plan::{Plan, plan},
         rhythm::{Memory, Rhythm},

@@ -63,6 +63,7 @@ async fn a_catalog_of_the_first_version_is_read_before_it_is_migrated() {
     let view = stage.view().await;
     assert_eq!(view.readers, [].into());
     assert_eq!(view.revisions[&live()].answers, [].into());
+    assert_eq!(view.comparisons, [].into());
     stage.perform(Action::MigrateCatalog, None).await;
     assert_eq!(stage.observe().await.version, CATALOG_VERSION);
 }

@@ -5,7 +5,9 @@ use super::{
     name::{Revision, Target},
     request::{Deed, Request},
     trouble::Trouble,
+    verification::Beginning,
 };
+use millrace_crds::VerificationResult;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +103,27 @@ pub enum Action {
     /// The live revision's workers go on.
     UnfenceLive {
         live: Revision,
+    },
+    /// For a moment neither passes the furthest position that one of them has, in every partition.
+    Hold {
+        live: Revision,
+        next: Revision,
+    },
+    /// Nothing is held any more.
+    ReleaseHolds,
+    /// Begins to compare the rows of the two, if they stand at equal positions, and ends their holds.
+    Compare {
+        live: Revision,
+        next: Revision,
+        sql: String,
+    },
+    /// Begins a verification that is due.
+    Verify(Beginning),
+    /// Remembers what the verification came to, and gives its copy up.
+    EndVerification {
+        copy: Revision,
+        result: VerificationResult,
+        message: String,
     },
     GrantReaders {
         target: Target,
@@ -205,119 +228,6 @@ pub struct Start {
     pub offset: i64,
 }
 
-impl Action {
-    /// What an event says of it once it is done; none for what nobody needs to hear.
-    pub fn event(&self) -> Option<Event> {
-        let (reason, message) = match self {
-            Action::CreateTopic { topic, partitions, replicas, .. } => {
-                ("TopicCreated", format!("topic {topic} was made with {partitions} partitions and {replicas} replicas"))
-            }
-            Action::GrowTopic { topic, from, to } => (
-                "TopicGrown",
-                format!(
-                    "topic {topic} was grown from {from} to {to} partitions: new records of a key may go to another \
-                     partition than its old ones, so their order is by timestamp where it was by offset"
-                ),
-            ),
-            Action::ConfigureTopic { topic, config } => {
-                ("TopicConfigured", format!("topic {topic} was given {}", pairs(config)))
-            }
-            Action::ClaimView { target, from: Owner::Nobody | Owner::Gone(_) } => {
-                ("Adopted", format!("{target} was retained and is kept up to date again"))
-            }
-            Action::CreateRevision(new) => (
-                "RevisionCreated",
-                match &new.replay {
-                    Some(id) => format!("revision {} is built for the replay {id}", new.revision),
-                    None => format!("revision {} is built", new.revision),
-                },
-            ),
-            Action::ReopenRevision { revision } => {
-                ("RevisionReopened", format!("revision {revision} was live before and catches up again"))
-            }
-            Action::AddPartitions { revision, starts } => (
-                "PartitionsAdded",
-                format!(
-                    "revision {revision} reads {} more: {}; a key's newer records may be in another partition than its \
-                     older ones, the higher timestamp wins between them",
-                    if starts.len() == 1 { "partition" } else { "partitions" },
-                    starts
-                        .iter()
-                        .map(|start| format!("{}/{}", start.topic, start.partition))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ),
-            ),
-            Action::ApplyDeployment { name, replicas, .. } => {
-                ("WorkersApplied", format!("deployment {name} has {replicas} workers"))
-            }
-            Action::ShowFirst { revision, target, .. } => ("Live", format!("{target} shows revision {revision}")),
-            Action::CutOver { live, next, unfinished: false } => {
-                ("CutOver", format!("revision {next} is live; readers saw {live} until now"))
-            }
-            Action::CutOver { live, next, unfinished: true } => {
-                ("CutOver", format!("revision {next} is live and fills; readers saw {live} until now"))
-            }
-            Action::NoteFilled { live } => ("Filled", format!("revision {live} has read everything")),
-            Action::FenceLive { live, next } => {
-                ("LiveFenced", format!("revision {live} stands still until {next} passes it"))
-            }
-            Action::UnfenceLive { live } => ("LiveUnfenced", format!("revision {live} is kept up to date again")),
-            Action::Obey { request, deed: Deed::Nothing(why) } => {
-                return Some(Event { warning: true, reason: "NothingToDo", message: request.came_to_nothing(why) });
-            }
-            Action::Obey { request, deed } => ("Obeyed", format!("{request} came to: {deed}")),
-            Action::SetPaused { revision, paused: true } => {
-                ("RolloutPaused", format!("the rollout of revision {revision} stands still"))
-            }
-            Action::SetPaused { revision, paused: false } => {
-                ("RolloutResumed", format!("the rollout of revision {revision} goes on"))
-            }
-            Action::Abandon { revision, trouble } => {
-                return Some(Event {
-                    warning: trouble.reason != millrace_crds::Reason::Superseded,
-                    reason: "RevisionAbandoned",
-                    message: format!("revision {revision} was abandoned: {}", trouble.message),
-                });
-            }
-            Action::DropRevision { revision } => ("RevisionDropped", format!("revision {revision} was dropped")),
-            Action::RemoveFinalizer { left_behind: Some(left) } => {
-                return Some(Event { warning: true, reason: "LeftBehind", message: left.clone() });
-            }
-            Action::AddFinalizer
-            | Action::MigrateCatalog
-            | Action::ClaimView { from: Owner::NoRow, .. }
-            | Action::ApplyLogin(_)
-            | Action::SetErrors { .. }
-            | Action::SetPace { .. }
-            | Action::CreateIndex { .. }
-            | Action::NoteCaughtUp { .. }
-            | Action::RestartSoak { .. }
-            | Action::RunGates { .. }
-            | Action::DeleteDeployment { .. }
-            | Action::Show { .. }
-            | Action::GrantReaders { .. }
-            | Action::RevokeReaders { .. }
-            | Action::ReleaseView
-            | Action::DeleteView
-            | Action::RemoveFinalizer { left_behind: None } => return None,
-        };
-        Some(Event { warning: false, reason, message })
-    }
-}
-
-/// Something that a person reads in `kubectl describe`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    pub warning: bool,
-    pub reason: &'static str,
-    pub message: String,
-}
-
-fn pairs(config: &BTreeMap<String, String>) -> String {
-    config.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
-}
-
 /// One line, for logs and for tests of plans.
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -368,6 +278,11 @@ impl fmt::Display for Action {
             Action::NoteFilled { live } => write!(f, "note that {live} has read everything"),
             Action::FenceLive { live, next } => write!(f, "fence {live} for {next}"),
             Action::UnfenceLive { live } => write!(f, "unfence {live}"),
+            Action::Hold { live, next } => write!(f, "hold {live} and {next} at equal positions"),
+            Action::ReleaseHolds => write!(f, "release holds"),
+            Action::Compare { live, next, .. } => write!(f, "compare {next} with {live}"),
+            Action::Verify(beginning) => write!(f, "{beginning}"),
+            Action::EndVerification { copy, result, .. } => write!(f, "end verification by {copy}: {result:?}"),
             Action::GrantReaders { target, readers } => write!(f, "grant {target} to {}", readers.join(", ")),
             Action::RevokeReaders { target, readers } => write!(f, "revoke {target} from {}", readers.join(", ")),
             Action::Obey { request, deed } => write!(f, "obey {request}: {deed}"),
@@ -389,4 +304,8 @@ impl fmt::Display for Action {
             }
         }
     }
+}
+
+pub(super) fn pairs(config: &BTreeMap<String, String>) -> String {
+    config.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }

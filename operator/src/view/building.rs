@@ -7,6 +7,7 @@ use super::{
     gates,
     goal::Goal,
     known::Known,
+    moment::Moment,
     name::Revision,
     observed::RevisionRow,
     pace,
@@ -83,9 +84,9 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
 
 /// Revisions that are built although another is asked for now.
 fn superseded<'a>(sight: Sight<'a>, goal: &'a Revision) -> impl Iterator<Item = &'a Revision> {
-    let live = sight.view.live.as_ref();
-    let open = sight.view.revisions.iter().filter(|(_, row)| row.state == RevisionState::Open).map(|(name, _)| name);
-    open.filter(move |name| *name != goal && Some(*name) != live)
+    let view = sight.view;
+    let open = view.revisions.iter().filter(|(_, row)| row.state == RevisionState::Open).map(|(name, _)| name);
+    open.filter(move |name| *name != goal && Some(*name) != view.live.as_ref() && !view.verifies(name))
 }
 
 /// A rollout that a person has stopped stands where it is; time that passes meanwhile makes it no later.
@@ -136,12 +137,10 @@ fn late(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble>
         return None;
     }
     let begun = row.approved_at.max(row.resumed_at).map_or(row.created_at, |moment| moment.max(row.created_at));
-    let age = sight.now.since(begun);
-    let timeout = sight.desired.rollout.timeout;
     let first = sight.view.live.is_none();
     // A first revision that has read everything is shown now, however long nobody looked.
     let finished = first && sight.kafka().is_none_or(|kafka| behind_ends(row, kafka).within(0));
-    (age > timeout && !finished).then(|| {
+    (is_late(sight, begun) && !finished).then(|| {
         let stays = if first { "nothing is shown yet" } else { "the live one stays" };
         Trouble::rollout(
             Reason::RolloutTimedOut,
@@ -150,11 +149,16 @@ fn late(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<Trouble>
                  annotation millrace.dev/retry with a name of your choice, with a longer rollout.timeout or more workers if \
                  it was on its way, or ask for a replay (spec.replay with a new id)",
                 goal.revision,
-                age.as_secs(),
-                timeout.as_secs()
+                sight.now.since(begun).as_secs(),
+                sight.desired.rollout.timeout.as_secs()
             ),
         )
     })
+}
+
+/// Whether a build that was begun then takes longer than a rollout may.
+pub fn is_late(sight: Sight<'_>, begun: Moment) -> bool {
+    sight.now.since(begun) > sight.desired.rollout.timeout
 }
 
 /// Builds on a revision that was live before, unless what it has not read is gone: then it is made anew.

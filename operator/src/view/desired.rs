@@ -9,7 +9,7 @@ use super::{
     trouble::Trouble,
 };
 use millrace_contract::{Plan, Source, revision::revision_name};
-use millrace_crds::{OnBreakingChange, Promotion, Strategy};
+use millrace_crds::{ComparisonGate, OnBreakingChange, Promotion, Strategy};
 use millrace_sql::Assertion;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -39,6 +39,8 @@ pub struct Desired {
     /// Replay ids that the status remembers: they act no more, even when the catalog is gone.
     pub remembered_replays: Vec<String>,
     pub rollout: Rollout,
+    /// How long after a verification was begun the next one begins by itself.
+    pub verify_every: Option<Duration>,
     /// What a person asks for by annotations; each acts once.
     pub requests: Vec<Request>,
     pub deletion_policy: DeletionPolicy,
@@ -72,6 +74,8 @@ pub struct Gates {
     pub soak: Duration,
     /// Each is true of it.
     pub assertions: Vec<Assertion>,
+    /// What follows from a comparison with the live revision; none: they are not compared.
+    pub comparison: Option<ComparisonGate>,
 }
 
 /// What the world needs to find a view's things.

@@ -7,7 +7,7 @@ use super::{
     name::Revision,
     observed::{Answer, RevisionRow},
     plan::{Plan, Sight},
-    shown::{appended_columns, rows_sql},
+    shown::{appended_columns, select},
     trouble::Trouble,
 };
 use millrace_contract::{Plan as Compiled, ident::hex_digest};
@@ -134,7 +134,7 @@ fn questions(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Vec<Questi
     let assertions: &[Assertion] = if goal.rolled_back { &[] } else { &sight.desired.rollout.gates.assertions };
     let rows = |revision: &Revision, plan: &Compiled| {
         let columns = appended_columns(&sight.catalog.target_columns, plan);
-        rows_sql(&sight.desired.identity.name, revision, plan, &columns)
+        select(&sight.desired.identity.name, revision, plan, &columns, None)
     };
     let (false, Ok(plan)) = (assertions.is_empty(), &row.plan) else { return Vec::new() };
     let next = rows(&goal.revision, plan);

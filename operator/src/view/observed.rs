@@ -3,6 +3,7 @@
 //! Kafka's end offsets are read before Postgres's positions, so a revision that keeps up is seen at or past them.
 
 use super::{
+    comparison::Comparison,
     desired::Identity,
     known::Known,
     moment::Moment,
@@ -10,6 +11,7 @@ use super::{
     request::Request,
     shown::Shown,
     trouble::Trouble,
+    verification::Verification,
 };
 use millrace_contract::{Plan, revision::RevisionState};
 use std::{
@@ -153,12 +155,20 @@ pub struct ViewRow {
     /// Bytes of the live revision's tables; asked only while another one is to take its place.
     pub live_bytes: Option<i64>,
     pub revisions: BTreeMap<Revision, RevisionRow>,
+    /// The last comparison of each revision with the one that was live.
+    pub comparisons: BTreeMap<Revision, Comparison>,
+    pub verification: Option<Verification>,
 }
 
 impl ViewRow {
     pub fn live_row(&self) -> Option<(&Revision, &RevisionRow)> {
         let live = self.live.as_ref()?;
         Some((live, self.revisions.get(live)?))
+    }
+
+    /// Whether the revision was built to verify a live one: it never goes live itself.
+    pub fn verifies(&self, revision: &Revision) -> bool {
+        self.verification.as_ref().is_some_and(|verification| verification.copy.as_ref() == Some(revision))
     }
 }
 
@@ -263,6 +273,15 @@ pub struct Progress {
     pub lag_records: Option<i64>,
     /// `Reason: sentence`, as the worker wrote it.
     pub problem: Option<String>,
+    /// Its last hold.
+    pub hold: Option<Hold>,
+}
+
+/// No epoch passes `offset` until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    pub offset: i64,
+    pub until: Moment,
 }
 
 /// What the API server has of a view.

@@ -3,6 +3,7 @@
 use super::{
     action::Action,
     freshness::freshness,
+    hold::is_held,
     name::Revision,
     observed::RevisionRow,
     plan::{Plan, Sight},
@@ -50,8 +51,8 @@ pub fn pace(sight: Sight<'_>, before: Option<i64>) -> Option<i64> {
 /// keeps a live revision from reading holds nothing back: what is built may be the way out. None: it is not known.
 fn freshness_of_live(sight: Sight<'_>) -> Option<Duration> {
     let Some((name, live)) = sight.live() else { return Some(Duration::ZERO) };
-    // A fenced one waits for what is built to pass it.
-    if live.state != RevisionState::Open || worker_problem(live).is_some() {
+    // A fenced one waits for what is built to pass it, a held one for what is built to come to where it stands.
+    if live.state != RevisionState::Open || is_held(live, sight.now) || worker_problem(live).is_some() {
         return Some(Duration::ZERO);
     }
     let kafka = sight.kafka()?;

@@ -75,6 +75,9 @@ fn is_news(action: &Action) -> bool {
             | Action::NoteCaughtUp { .. }
             | Action::RestartSoak { .. }
             | Action::RunGates { .. }
+            | Action::Hold { .. }
+            | Action::ReleaseHolds
+            | Action::Compare { .. }
     )
 }
 

@@ -2,21 +2,21 @@
 
 use super::{
     action::{Action, Login, Owner},
-    building, deletion,
+    building, comparison, deletion,
     desired::Desired,
     forecast::{Forecast, forecast},
     goal::{Goal, built_anew, goal},
+    hold,
     known::Known,
     moment::Moment,
     name::{Revision, Target},
     observed::{Catalog, Children, Kafka, Observed, RevisionRow, TargetState, ViewRow},
     promotion,
     replay::new_replay,
-    request::{self, new_request},
-    retiring,
+    request, retiring,
     topics::{check_identity, plan_topics, worker_problem},
     trouble::Trouble,
-    upkeep,
+    upkeep, verification,
 };
 use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
 use millrace_crds::{Reason, RolloutPhase};
@@ -105,6 +105,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
     if desired.paused {
         if let Some(view) = observed.view_of(&desired.identity) {
             promotion::end_fence(&mut plan, view, None, now);
+            hold::release(&mut plan, view, None, now);
         }
         return plan;
     }
@@ -304,13 +305,18 @@ fn plan_view(plan: &mut Plan, sight: Sight<'_>) {
     if let Some(goal) = promoted {
         promotion::plan(plan, sight, goal);
     }
+    let steady = goal_is_live(view, &goal);
+    verification::plan(plan, sight, steady);
     retiring::plan(plan, sight, goal.as_ref().map(|goal| &goal.revision).or(view.live.as_ref()));
-    if new_request(desired, view).is_some() {
+    if let Some(obey) = request::plan(sight, query, steady) {
         // What was planned without it may not be what is to be done after it.
         plan.actions.truncate(before);
-        request::plan(plan, sight, query);
+        plan.actions.push(obey);
     }
     promotion::end_fence(plan, view, promoted.map(|goal| &goal.revision), sight.now);
+    let compared = promoted.filter(|goal| comparison::is_awaited(sight, goal)).map(|goal| &goal.revision);
+    let compared = compared.or_else(|| verification::awaited(sight, steady));
+    hold::release(plan, view, compared, sight.now);
     if !catalog.missing_readers.is_empty() {
         let names = catalog.missing_readers.iter().cloned().collect::<Vec<_>>().join(", ");
         plan.troubles.push(Trouble::sink(

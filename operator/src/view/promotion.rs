@@ -3,7 +3,7 @@
 use super::{
     action::Action,
     approval::{awaited, lost, refused},
-    gates,
+    comparison, gates,
     goal::Goal,
     moment::Moment,
     name::Revision,
@@ -53,7 +53,7 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>) {
 }
 
 /// Whether a revision is open, and is not about to be abandoned.
-fn is_built(plan: &Plan, revision: &Revision, row: &RevisionRow) -> bool {
+pub fn is_built(plan: &Plan, revision: &Revision, row: &RevisionRow) -> bool {
     let abandons = |action: &Action| matches!(action, Action::Abandon { revision: other, .. } if other == revision);
     row.state == RevisionState::Open && !plan.actions.iter().any(abandons)
 }
@@ -69,7 +69,7 @@ pub fn end_fence(plan: &mut Plan, view: &ViewRow, next: Option<&Revision>, now: 
     }
 }
 
-fn phase(plan: &mut Plan, revision: &Revision, phase: RolloutPhase) {
+pub fn phase(plan: &mut Plan, revision: &Revision, phase: RolloutPhase) {
     plan.rollout = Some(Rollout { revision: revision.clone(), phase });
 }
 
@@ -174,6 +174,9 @@ fn replace(
     }
     if !unfinished && !gates::open(plan, sight, goal, next) {
         return phase(plan, &goal.revision, RolloutPhase::Gating);
+    }
+    if !comparison::passes(plan, sight, goal, (live_name, live), next) {
+        return;
     }
     if let Some(sentence) = awaited(sight, goal, next) {
         phase(plan, &goal.revision, RolloutPhase::AwaitingPromotion);

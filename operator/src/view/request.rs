@@ -1,12 +1,14 @@
-//! What a person asks for by an annotation: to abort a rollout, to roll back, to try again, to let a revision go live. An
-//! id acts once, and one that finds nothing to do has acted, too: it does not lie in wait for the next rollout.
+//! What a person asks for by an annotation: to abort a rollout, to roll back, to try again, to let a revision go live, to
+//! verify the live one. An id acts once, and one that finds nothing to do has acted, too: it does not lie in wait for the
+//! next rollout.
 
 use super::{
     action::Action,
     desired::{Desired, Query},
     name::Revision,
     observed::{RevisionRow, ViewRow},
-    plan::{Plan, Sight},
+    plan::Sight,
+    verification::{self, Beginning},
 };
 use millrace_contract::revision::RevisionState;
 use millrace_crds::request::is_id;
@@ -26,6 +28,8 @@ pub enum Deed {
     Reopen(Revision),
     /// The revision that is built may go live.
     Approve(Revision),
+    /// The live revision is verified, or is not and the status says why.
+    Verify(Beginning),
     /// There is nothing to do, and why.
     Nothing(&'static str),
 }
@@ -38,6 +42,7 @@ impl fmt::Display for Deed {
             Deed::EndRollback => write!(f, "end the rollback"),
             Deed::Reopen(revision) => write!(f, "go on with {revision}"),
             Deed::Approve(revision) => write!(f, "let {revision} go live"),
+            Deed::Verify(beginning) => write!(f, "{beginning}"),
             Deed::Nothing(why) => write!(f, "nothing: {why}"),
         }
     }
@@ -62,16 +67,18 @@ pub fn parse(annotations: &BTreeMap<String, String>) -> Result<Vec<Request>, Str
     Ok(requests)
 }
 
-/// The first request that has not acted, as an action.
-pub fn plan(plan: &mut Plan, sight: Sight<'_>, query: Option<&Query>) {
-    let Some(request) = new_request(sight.desired, sight.view) else { return };
+/// The first request that has not acted, as an action; none where it cannot be said yet what it comes to. `steady`: what
+/// is live is what is asked for.
+pub fn plan(sight: Sight<'_>, query: Option<&Query>, steady: bool) -> Option<Action> {
+    let request = new_request(sight.desired, sight.view)?;
     let deed = match request.verb {
         Verb::Abort => abort(sight),
         Verb::Rollback => roll_back(sight, query),
         Verb::Retry => retry(sight, query),
         Verb::Promote => promote(sight, request),
+        Verb::Verify => verification::asked(sight, steady)?,
     };
-    plan.actions.push(Action::Obey { request: request.clone(), deed });
+    Some(Action::Obey { request: request.clone(), deed })
 }
 
 /// The requests of the resource that have acted.
@@ -80,7 +87,7 @@ pub fn acted(desired: &Desired, view: &ViewRow) -> Vec<Request> {
 }
 
 /// The first request that the catalog does not know.
-pub fn new_request<'a>(desired: &'a Desired, view: &ViewRow) -> Option<&'a Request> {
+fn new_request<'a>(desired: &'a Desired, view: &ViewRow) -> Option<&'a Request> {
     desired.requests.iter().find(|request| !view.requests.contains(request))
 }
 
@@ -125,7 +132,7 @@ fn retry(sight: Sight<'_>, query: Option<&Query>) -> Deed {
 fn promote(sight: Sight<'_>, request: &Request) -> Deed {
     let named = Revision(request.id.split('.').next().unwrap_or_default().to_owned());
     match sight.view.revisions.get(&named) {
-        Some(row) if row.state == RevisionState::Open && !is_live(sight.view, &named) => Deed::Approve(named),
+        Some(row) if row.state == RevisionState::Open && is_rolled_out(sight.view, &named) => Deed::Approve(named),
         Some(_) | None => Deed::Nothing("no revision of that name is being built"),
     }
 }
@@ -148,6 +155,11 @@ pub fn open_promotion(view: &ViewRow, revision: &Revision) -> Option<String> {
 
 fn is_abandoned(row: &RevisionRow) -> bool {
     row.state == RevisionState::Abandoned
+}
+
+/// Whether it goes live once it has caught up.
+fn is_rolled_out(view: &ViewRow, name: &Revision) -> bool {
+    !is_live(view, name) && !view.verifies(name)
 }
 
 fn is_live(view: &ViewRow, name: &Revision) -> bool {

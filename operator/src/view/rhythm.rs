@@ -1,7 +1,7 @@
 //! The rhythm of a view's rounds: when to look again, and how often figures are written and warnings said.
 
 use super::{
-    action::Event,
+    event::Event,
     moment::Moment,
     plan::Plan,
     status::{Outcome, differ_in_figures_only},

@@ -119,7 +119,13 @@ pub fn appended_columns(shown: &[Column], plan: &Plan) -> Vec<Column> {
 }
 
 /// `SELECT …` of one revision with exactly `columns`, in their order; `guard` is ANDed to its condition.
-fn select(view: &ViewName, revision: &Revision, plan: &Plan, columns: &[Column], guard: Option<&str>) -> String {
+pub(super) fn select(
+    view: &ViewName,
+    revision: &Revision,
+    plan: &Plan,
+    columns: &[Column],
+    guard: Option<&str>,
+) -> String {
     let printed: Vec<String> = columns
         .iter()
         .map(|(name, ty)| {
@@ -143,11 +149,6 @@ fn select(view: &ViewName, revision: &Revision, plan: &Plan, columns: &[Column],
         sql.push_str(&conditions.join(" AND "));
     }
     sql
-}
-
-/// The rows of one revision, with the columns that readers of the target see: a SELECT.
-pub fn rows_sql(view: &ViewName, revision: &Revision, plan: &Plan, columns: &[Column]) -> String {
-    select(view, revision, plan, columns, None)
 }
 
 /// The statement that makes the target, showing one revision. It replaces nothing: what has the name already is not ours.

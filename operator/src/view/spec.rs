@@ -43,6 +43,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
         workers,
         replay,
         rollout,
+        verify,
         time_zone,
         kafka,
         postgres,
@@ -57,9 +58,11 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
     let (errors, rollout) = (parse_errors(errors), parse_rollout(rollout));
     let replays = replay::parse(annotations.get(replay::REPLAY), replay.as_ref(), sources);
     let requests = request::parse(annotations);
+    let verify_every = verify.as_ref().map(crds::Verify::every).transpose().map_err(|error| error.to_string());
     // The API server refuses such texts; a resource that came in otherwise is held and says so.
     let malformed = errors.as_ref().err().or(rollout.as_ref().err());
-    let malformed = malformed.or(replays.as_ref().err()).or(requests.as_ref().err()).cloned();
+    let malformed = malformed.or(replays.as_ref().err()).or(requests.as_ref().err());
+    let malformed = malformed.or(verify_every.as_ref().err()).cloned();
     Desired {
         identity: Identity {
             uid: resource.uid().unwrap_or_default(),
@@ -100,6 +103,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
             max_live_freshness: None,
             gates: Gates::default(),
         }),
+        verify_every: verify_every.unwrap_or_default(),
         requests: requests.unwrap_or_default(),
         deletion_policy: match deletion_policy {
             crds::DeletionPolicy::Retain => DeletionPolicy::Retain,
@@ -226,7 +230,7 @@ fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
 }
 
 fn parse_gates(gates: &crds::Gates) -> Result<Gates, String> {
-    let crds::Gates { max_behind_live, soak: _, assertions } = gates;
+    let crds::Gates { max_behind_live, soak: _, assertions, comparison } = gates;
     let assertion = |(number, text): (usize, &String)| {
         Assertion::parse(&format!("spec.rollout.gates.assertions[{number}]"), text).map_err(|error| error.to_string())
     };
@@ -234,6 +238,7 @@ fn parse_gates(gates: &crds::Gates) -> Result<Gates, String> {
         max_behind_live: *max_behind_live,
         soak: gates.soak().map_err(|error| error.to_string())?.unwrap_or_default(),
         assertions: assertions.iter().enumerate().map(assertion).collect::<Result<_, _>>()?,
+        comparison: *comparison,
     })
 }
 

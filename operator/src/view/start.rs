@@ -213,20 +213,33 @@ fn keeps_state(query: &Query) -> bool {
     }
 }
 
+/// That retention has removed a part of what `live` was built from.
+pub fn cut_off(live: &RevisionRow, kafka: &Kafka) -> Option<String> {
+    listed(live.progress.iter().filter_map(|task| {
+        let offsets = kafka.topic(&task.topic)?.partitions.get(&task.partition)?;
+        begins_later(task, *offsets)
+    }))
+}
+
+fn begins_later(begun: &Progress, offsets: Offsets) -> Option<String> {
+    (begun.start_offset < offsets.earliest && begun.next_offset > begun.start_offset).then(|| {
+        format!(
+            "topic {} partition {} begins at offset {} now, the live revision was built from offset {}",
+            begun.topic, begun.partition, offsets.earliest, begun.start_offset
+        )
+    })
+}
+
 /// What retention has removed of what is asked for, or of what the live revision was built from; or will have removed
 /// before it is read, when the partition is read at the speed of `share`.
 fn cut(asked: &Asked<'_>, share: Option<Speed>, now: Moment) -> Option<String> {
     let Asked { start, from, offsets, begun } = asked;
-    let gone = begun.filter(|begun| {
-        from.offset <= offsets.earliest
-            && begun.start_offset < offsets.earliest
-            && begun.next_offset > begun.start_offset
-    });
+    let gone = begun.filter(|_| from.offset <= offsets.earliest).and_then(|begun| begins_later(begun, *offsets));
+    if gone.is_some() {
+        return gone;
+    }
     let place =
         format!("topic {} partition {} begins at offset {} now", start.topic, start.partition, offsets.earliest);
-    if let Some(begun) = gone {
-        return Some(format!("{place}, the live revision was built from offset {}", begun.start_offset));
-    }
     if from.cut && from.offset < offsets.earliest {
         return Some(format!("{place}, asked for is {}", from.offset));
     }

@@ -1,6 +1,7 @@
 //! The status of a view: what was seen and planned, and how the round ended, in words for people and for `kubectl wait`.
 
 use super::{
+    comparison,
     conditions::Judge,
     desired::Desired,
     figures::two_digits,
@@ -12,6 +13,7 @@ use super::{
     position::{Behind, behind_ends, done_and_total},
     request::{acted, open_promotion},
     trouble::Trouble,
+    verification,
     workers::selector,
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -49,6 +51,7 @@ pub fn status(
         status.live_revision = view.live.as_ref().map(ToString::to_string);
         status.replays = replays(view);
         status.requests = acted(desired, view);
+        status.verification = verification::status(view);
         figures(&mut status, observed, view, now);
         rollout(&mut status, observed, plan, outcome, view, now);
         parallelism(&mut status, view);
@@ -57,6 +60,7 @@ pub fn status(
         status.live_revision = None;
         status.requests = Vec::new();
         status.rollout = None;
+        status.verification = None;
         status.lag_records = None;
         status.freshness_milliseconds = None;
     }
@@ -116,6 +120,7 @@ fn rollout(
         eta_seconds: None,
         waiting_on: None,
         forecast: plan.forecast.as_ref().map(|forecast| forecast.shown(two_digits)),
+        comparison: comparison::of_rollout(view, &rollout.revision),
     };
     if rollout.phase == RolloutPhase::Steady {
         // Nothing is being done: figures of the past would only age.

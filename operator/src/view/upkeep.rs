@@ -36,7 +36,9 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>) {
                 stop_above: errors.stop_above,
             });
         }
-        indexes(plan, sight, revision, row);
+        if !view.verifies(revision) {
+            indexes(plan, sight, revision, row);
+        }
         workers(plan, sight, revision, row);
     }
     gone_workers(plan, sight);
@@ -108,7 +110,8 @@ fn workers(plan: &mut Plan, sight: Sight<'_>, revision: &Revision, row: &Revisio
         return;
     }
     let name = desired.identity.name.deployment(revision);
-    let replicas = replicas(desired, row, sight.view.live.as_ref() == Some(revision));
+    let in_rollout = sight.view.live.as_ref() != Some(revision) && !sight.view.verifies(revision);
+    let replicas = replicas(desired, row, in_rollout);
     let mut manifest = deployment(desired, revision, replicas, kafka, &catalog.address, &secret.password_digest);
     let there = children.deployments.get(&name);
     // Nobody has got through to Kafka this way yet: workers that run are not started again to try it.

@@ -18,9 +18,9 @@ const CONNECTIONS: &str = "millrace.dev/connections";
 const APPLIED: &str = "millrace.dev/applied";
 const PORT: i32 = 8080;
 
-/// How many workers `row` should have; `live`: readers see it.
-pub fn replicas(desired: &Desired, row: &RevisionRow, live: bool) -> i32 {
-    if desired.suspended || (desired.rollout.paused && !live) { 0 } else { for_tasks(desired, row.tasks()) }
+/// How many workers `row` should have; `in_rollout`: it is built to go live.
+pub fn replicas(desired: &Desired, row: &RevisionRow, in_rollout: bool) -> i32 {
+    if desired.suspended || (desired.rollout.paused && in_rollout) { 0 } else { for_tasks(desired, row.tasks()) }
 }
 
 /// How many workers so many tasks have while nothing keeps them from working.

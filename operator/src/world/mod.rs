@@ -10,12 +10,7 @@ pub mod lease;
 pub mod postgres;
 pub mod real;
 
-use crate::view::{
-    action::{Action, Event},
-    desired::Desired,
-    observed::Observed,
-    trouble::Trouble,
-};
+use crate::view::{action::Action, desired::Desired, event::Event, observed::Observed, trouble::Trouble};
 use millrace_crds::MaterializedViewStatus;
 
 pub trait World {

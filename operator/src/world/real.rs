@@ -2,8 +2,9 @@
 
 use super::{Performed, Report, World, cluster, connections::Connections, postgres};
 use crate::view::{
-    action::{Action, Event},
+    action::Action,
     desired::{Desired, Identity},
+    event::Event,
     known::Known,
     observed::{Catalog, Children, Kafka, KafkaAddress, Observed},
     trouble::Trouble,
@@ -104,6 +105,11 @@ impl World for RealWorld {
             | Action::NoteFilled { .. }
             | Action::FenceLive { .. }
             | Action::UnfenceLive { .. }
+            | Action::Hold { .. }
+            | Action::ReleaseHolds
+            | Action::Compare { .. }
+            | Action::Verify(_)
+            | Action::EndVerification { .. }
             | Action::GrantReaders { .. }
             | Action::RevokeReaders { .. }
             | Action::Obey { .. }

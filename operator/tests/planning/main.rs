@@ -3,6 +3,7 @@
 #[path = "../addresses/mod.rs"]
 mod addresses;
 mod building;
+mod comparisons;
 mod decisions;
 mod deletion;
 mod gates;
@@ -16,3 +17,4 @@ mod seen;
 mod statuses;
 mod strategies;
 mod troubles;
+mod verifications;

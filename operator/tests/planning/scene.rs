@@ -24,6 +24,7 @@ use millrace_operator::view::{
     spec::{Settings, parse},
     status::{Outcome, status},
     tenancy::Tenancy,
+    verification::copy_of,
     workers::{deployment, replicas},
 };
 use serde_yaml::Value;
@@ -109,6 +110,8 @@ pub fn prepared() -> Scene {
             rolled_back: None,
             live_bytes: None,
             revisions: BTreeMap::new(),
+            comparisons: BTreeMap::new(),
+            verification: None,
         }),
     });
     children(&mut scene.observed).secret = Some(WorkerSecret {
@@ -192,6 +195,7 @@ impl Scene {
             lease_until: Some(self.now),
             lag_records: None,
             problem: None,
+            hold: None,
         };
         let row = RevisionRow {
             state: RevisionState::Open,
@@ -220,11 +224,11 @@ impl Scene {
     }
 
     /// Every revision has the Deployment that it should have, and its workers run.
-    fn workers(mut self) -> Scene {
+    pub fn workers(mut self) -> Scene {
         let desired = self.desired();
         let ViewRow { revisions, live, .. } = view(&mut self.observed).clone();
         for (revision, row) in revisions {
-            let replicas = replicas(&desired, &row, live.as_ref() == Some(&revision));
+            let replicas = replicas(&desired, &row, live.as_ref() != Some(&revision));
             let state = DeploymentState {
                 uid: "deployment".into(),
                 resource_version: "1".into(),
@@ -337,6 +341,7 @@ impl Scene {
             .map_or(0, |view| view.replay_count);
         let desired = self.desired();
         let asked = desired.query.iter().flat_map(|query| [query.revision(replays), query.revision(replays + 1)]);
+        let asked = asked.chain(self.begun.iter().map(copy_of));
         let mut names = self.begun.clone();
         names.extend(asked.filter(|name| !self.begun.contains(name) && text.contains(&name.0)));
         names.iter().zip('A'..).fold(text, |text, (name, letter)| text.replace(&name.0, &letter.to_string()))

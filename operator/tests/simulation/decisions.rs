@@ -1,5 +1,6 @@
 //! What the Postgres of values does with what people decide and with what gates ask, as the real one does.
 
+use crate::comparisons::begin;
 use millrace_contract::revision::RevisionState;
 use millrace_operator::view::{
     action::Action,
@@ -41,6 +42,7 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
                 Deed::Approve(revision) => {
                     row(view, revision, RevisionState::Open).map(|row| row.approved_at = Some(now))
                 }
+                Deed::Verify(beginning) => begin(view, Some(&request.id), beginning, now).then_some(()),
                 Deed::Nothing(_) => Some(()),
             };
             if done.is_some() {

@@ -3,7 +3,7 @@
 use crate::{faults::Fault, specs::Specs, story::Lines, tally::Tally, world::SimulatedWorld};
 use futures::executor::block_on;
 use millrace_contract::revision::RevisionState;
-use millrace_crds::RolloutPhase;
+use millrace_crds::{ComparisonGate, RolloutPhase};
 use millrace_operator::{
     view::{
         action::Action,
@@ -46,6 +46,7 @@ impl<'a> History<'a> {
     }
 
     pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally) {
+        self.desired.rollout.gates.comparison = (self.seed % 4 == 3).then_some(ComparisonGate::RequireEqual);
         for step in (0..STEPS).filter(|step| !skipped.contains(step)) {
             {
                 let mut state = self.world.state();
@@ -158,7 +159,7 @@ impl<'a> History<'a> {
         }
         self.world.state().away.postgres = false;
         self.ask(self.specs.valid[2].clone());
-        (self.desired.suspended, self.desired.paused) = (false, false);
+        (self.desired.suspended, self.desired.paused, self.desired.verify_every) = (false, false, None);
         self.desired.rollout = self.specs.valid[2].rollout.clone();
         self.desired.rollout.gates = self.specs.gates[self.seed as usize % 3].clone();
         self.desired.requests = Vec::new();
@@ -171,7 +172,7 @@ impl<'a> History<'a> {
             for _ in 0..ENOUGH {
                 self.calm();
                 last = self.round();
-                quiet = if last.actions.is_empty() { quiet + 1 } else { 0 };
+                quiet = if last.actions.is_empty() && !self.verifies() { quiet + 1 } else { 0 };
                 if quiet >= 3 && last.rollout.as_ref().is_some_and(|rollout| rollout.phase == RolloutPhase::Steady) {
                     break;
                 }
@@ -201,6 +202,12 @@ impl<'a> History<'a> {
             let mut state = self.world.state();
             state.now = state.now + Duration::from_secs(3600);
         }
+    }
+
+    fn verifies(&self) -> bool {
+        let state = self.world.state();
+        let verification = state.postgres.view.as_ref().and_then(|view| view.verification.as_ref());
+        verification.is_some_and(|verification| verification.result.is_none())
     }
 
     fn calm(&mut self) {

@@ -6,6 +6,7 @@
 #[path = "../addresses/mod.rs"]
 mod addresses;
 mod cluster;
+mod comparisons;
 mod decisions;
 mod faults;
 mod history;

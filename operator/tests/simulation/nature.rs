@@ -120,7 +120,10 @@ impl State {
             // Nobody else has read on, and the records were there when it read them.
             let end = self.kafka.topics.get(&task.topic).filter(|topic| topic.id == task.topic_id);
             let end = end.and_then(|topic| topic.partitions.get(&task.partition)).map_or(0, |offsets| offsets.end);
-            task.next_offset = task.next_offset.max(zombie.to.min(end));
+            let to = task.next_offset.max(zombie.to.min(end));
+            if task.hold.is_none_or(|hold| hold.until <= self.now || hold.offset >= to) {
+                task.next_offset = to;
+            }
         }
         self.promises.see(&self.postgres);
     }

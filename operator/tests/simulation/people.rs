@@ -6,9 +6,9 @@ use crate::{
     specs::{TOPIC, UID},
 };
 use millrace_contract::revision::RevisionState;
-use millrace_crds::{OnBreakingChange, Promotion, Reason, RolloutPhase, Strategy};
+use millrace_crds::{ComparisonGate, OnBreakingChange, Promotion, Reason, RolloutPhase, Strategy};
 use millrace_operator::view::{
-    desired::{Deletion, DeletionPolicy, Desired},
+    desired::{Deletion, DeletionPolicy, Desired, Gates},
     moment::Moment,
     plan::Plan,
     replay::{Replay, ReplayFrom},
@@ -31,7 +31,7 @@ impl History<'_> {
         }
         let word = world.faults.word() as usize;
         let now = world.now;
-        if what <= 27 {
+        if what <= 29 {
             world.story.struck(if what == 11 { Fault::ResourceDeleted } else { Fault::SpecChanged });
         }
         drop(state);
@@ -66,7 +66,15 @@ impl History<'_> {
                 let seconds = [None, Some(2), Some(30)][word % 3];
                 self.desired.rollout.max_live_freshness = seconds.map(Duration::from_secs);
             }
-            24..=27 => self.desired.rollout.gates = self.specs.gates[word % 3].clone(),
+            24..=27 => {
+                let comparison = self.desired.rollout.gates.comparison;
+                self.desired.rollout.gates = Gates { comparison, ..self.specs.gates[word % 3].clone() };
+            }
+            28 => {
+                self.desired.rollout.gates.comparison =
+                    [None, Some(ComparisonGate::Report), Some(ComparisonGate::RequireEqual)][word % 3];
+            }
+            29 => self.desired.verify_every = [None, Some(Duration::from_secs(3600))][word % 2],
             _ => {}
         }
     }
@@ -106,7 +114,7 @@ impl History<'_> {
             let (id, from) = (format!("replay-{}", self.replays), ReplayFrom::Earliest);
             self.desired.replays = vec![Replay { id, from, accept_truncation: true, discard_history: true }];
         } else if phase == Some(RolloutPhase::Steady) {
-            self.request(Verb::Rollback);
+            self.request([Verb::Rollback, Verb::Verify][word % 2]);
         }
     }
 
@@ -125,6 +133,7 @@ impl History<'_> {
             paused: before.paused,
             replays: before.replays,
             rollout: before.rollout,
+            verify_every: before.verify_every,
             requests: before.requests,
             deletion: before.deletion,
             deletion_policy: before.deletion_policy,

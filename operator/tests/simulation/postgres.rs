@@ -2,6 +2,7 @@
 
 use crate::{
     addresses::postgres_address,
+    comparisons,
     decisions::{answer, decide, note_built},
 };
 use millrace_contract::{Plan, revision::RevisionState};
@@ -133,6 +134,8 @@ impl SimulatedPostgres {
                             rolled_back: None,
                             live_bytes: None,
                             revisions: BTreeMap::new(),
+                            comparisons: BTreeMap::new(),
+                            verification: None,
                         });
                     }
                     (Some(view), Owner::Nobody) if view.uid.is_none() => view.uid = uid,
@@ -287,6 +290,13 @@ impl SimulatedPostgres {
             Action::RunGates { next, live: _, questions } => {
                 return if answer(view, next, questions, !self.says_no, now) { Answer::Done } else { Answer::NotYet };
             }
+            Action::Hold { .. }
+            | Action::ReleaseHolds
+            | Action::Compare { .. }
+            | Action::Verify(_)
+            | Action::EndVerification { .. } => {
+                return if comparisons::perform(view, action, now) { Answer::Done } else { Answer::NotYet };
+            }
             Action::Abandon { revision, trouble } => {
                 let live = view.live.as_ref() == Some(revision);
                 match view.revisions.get_mut(revision) {
@@ -385,5 +395,6 @@ fn progress_of(start: &Start, now: Moment) -> Progress {
         lease_until: None,
         lag_records: None,
         problem: None,
+        hold: None,
     }
 }

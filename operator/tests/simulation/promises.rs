@@ -1,5 +1,7 @@
 //! What must hold after every action, whatever went wrong before.
 
+mod gates;
+
 use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
 use millrace_crds::{Promotion, Reason, Strategy};
@@ -21,6 +23,8 @@ use std::{
 
 /// Readers get news again after this long.
 const FENCE_AT_MOST: Duration = Duration::from_secs(30);
+/// From the end of one hold to that of the next.
+const HOLDS_APART: Duration = Duration::from_secs(100);
 
 #[derive(Default)]
 pub struct Promises {
@@ -29,6 +33,8 @@ pub struct Promises {
     seen: BTreeMap<(String, i32), i64>,
     partitions: BTreeMap<String, usize>,
     live: Option<Revision>,
+    /// What was live and held last, and when that was to end.
+    held: Option<(Revision, Moment)>,
     cut_overs: u64,
     fences: u64,
     /// Cut-overs to what is not finished.
@@ -57,6 +63,12 @@ pub struct Promises {
     /// Revisions that went live through gates, and answers that kept one from it.
     gated: u64,
     failing: u64,
+    holds: u64,
+    comparisons: u64,
+    /// Revisions that were given up because a gate did not let them through.
+    given_up: u64,
+    /// Verifications that found something out.
+    verified: u64,
 }
 
 impl Promises {
@@ -65,7 +77,7 @@ impl Promises {
     }
 
     /// What has happened.
-    pub fn counts(&self) -> [(&'static str, u64); 21] {
+    pub fn counts(&self) -> [(&'static str, u64); 25] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
@@ -88,6 +100,10 @@ impl Promises {
             ("a revision that stands still for readers", self.stopped),
             ("a revision that went live through gates", self.gated),
             ("an assertion that does not pass", self.failing),
+            ("a hold", self.holds),
+            ("a comparison", self.comparisons),
+            ("a revision that a gate does not let through", self.given_up),
+            ("a verification that found something out", self.verified),
         ]
     }
 
@@ -95,6 +111,7 @@ impl Promises {
     pub fn forget(&mut self) {
         self.seen.clear();
         self.live = None;
+        self.held = None;
     }
 
     /// After an action.
@@ -111,6 +128,7 @@ impl Promises {
             self.check_history(desired, new, postgres, kafka);
         }
         self.check_decisions(desired, action, done, postgres);
+        self.check_comparisons(desired, action, done, postgres);
         match action {
             Action::CutOver { unfinished, .. } => {
                 self.cut_overs += 1;
@@ -129,8 +147,7 @@ impl Promises {
             Action::RemoveFinalizer { left_behind: Some(_) } => self.left_behind += 1,
             Action::ClaimView { from, .. } if format!("{from:?}") != "NoRow" => self.adoptions += 1,
             Action::DeleteView => {
-                self.seen.clear();
-                self.live = None;
+                self.forget();
                 return;
             }
             _ => {}
@@ -163,6 +180,9 @@ impl Promises {
                 "seed {seed}: the tables of {revision} are gone after {action}"
             );
         }
+        let copy = view.verification.as_ref().and_then(|verification| verification.copy.as_ref());
+        let seen = copy.is_some_and(|copy| view.shown.shows(copy) || view.live.as_ref() == Some(copy));
+        assert!(!seen, "seed {seed}: readers are shown what was built to verify, after {action}");
         for reader in &postgres.readers {
             if let Some(live) = &reader.live {
                 assert!(
@@ -197,7 +217,7 @@ impl Promises {
             Action::Obey { request: _, deed } => match deed {
                 Deed::Abandon(_) => self.aborts += 1,
                 Deed::Reopen(_) => self.retries += 1,
-                Deed::RollBack { .. } | Deed::EndRollback | Deed::Approve(_) | Deed::Nothing(_) => {}
+                Deed::RollBack { .. } | Deed::EndRollback | Deed::Approve(_) | Deed::Verify(_) | Deed::Nothing(_) => {}
             },
             Action::CutOver { live, next, .. } => {
                 let (before, after) = (&view.revisions[live], &view.revisions[next]);
@@ -215,37 +235,6 @@ impl Promises {
             }
             _ => {}
         }
-    }
-
-    /// Nothing goes live that has not passed the gates that are asked for.
-    pub fn check_gates(
-        &mut self,
-        desired: &Desired,
-        action: &Action,
-        done: bool,
-        postgres: &SimulatedPostgres,
-        now: Moment,
-    ) {
-        let Some(view) = postgres.view.as_ref().filter(|_| done) else { return };
-        let back = |next: &Revision| view.rolled_back.as_ref().is_some_and(|(_, to)| to == next);
-        let next = match action {
-            Action::ShowFirst { revision, .. } => revision,
-            Action::CutOver { next, unfinished: false, .. } if !back(next) => next,
-            Action::RunGates { .. } => return self.failing += u64::from(postgres.says_no),
-            _ => return,
-        };
-        let (gates, row) = (&desired.rollout.gates, &view.revisions[next]);
-        let first = matches!(action, Action::ShowFirst { .. });
-        let asked = gates.assertions.iter().filter(|gate| !first || gate.sql("", None).is_some()).count();
-        if asked == 0 && gates.soak.is_zero() {
-            return;
-        }
-        let seed = self.seed;
-        let caught_up = row.caught_up_at.unwrap_or_else(|| panic!("seed {seed}: {next} is live and has not soaked"));
-        assert!(now.since(caught_up) >= gates.soak, "seed {seed}: {next} is live and has not soaked to the end");
-        let passed = row.answers.values().filter(|answer| answer.passed && answer.at >= caught_up).count();
-        assert!(passed >= asked, "seed {seed}: {next} is live and has passed {passed} of {asked} assertions");
-        self.gated += 1;
     }
 
     /// A new revision leaves nothing out that the live one has, unless a person has said so.
@@ -345,8 +334,9 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         Action::AddFinalizer | Action::RemoveFinalizer { .. } => (false, false, false),
         Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => (true, true, false),
         Action::CreateRevision(_) => (true, true, true),
+        Action::Verify(_) => (true, true, false),
         Action::AddPartitions { .. } | Action::ReopenRevision { .. } | Action::ShowFirst { .. } => (true, true, false),
-        Action::ApplyLogin(_) | Action::ApplyDeployment { .. } => (false, true, true),
+        Action::ApplyLogin(_) | Action::ApplyDeployment { .. } | Action::Hold { .. } => (false, true, true),
         Action::DeleteDeployment { .. } => (false, false, true),
         // Only a live revision that was seen to be late holds another back.
         Action::SetPace { pace: Some(0), .. } => (true, true, true),
@@ -360,6 +350,9 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         | Action::NoteFilled { .. }
         | Action::FenceLive { .. }
         | Action::UnfenceLive { .. }
+        | Action::ReleaseHolds
+        | Action::Compare { .. }
+        | Action::EndVerification { .. }
         | Action::GrantReaders { .. }
         | Action::RevokeReaders { .. }
         | Action::Obey { .. }

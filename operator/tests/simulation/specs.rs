@@ -19,7 +19,7 @@ pub struct Specs {
     pub invalid: Desired,
     /// It lacks a column that the others have.
     pub breaking: Desired,
-    /// Gates that a rollout may have: none, an assertion, all of them.
+    /// Gates that a rollout may have, besides a comparison: none, an assertion, all of them.
     pub gates: [Gates; 3],
 }
 
@@ -45,6 +45,7 @@ impl Specs {
                         "SELECT count(*) > 0 FROM {next}",
                         "SELECT (SELECT count(*) FROM {next}) >= (SELECT count(*) FROM {live})",
                     ]),
+                    comparison: None,
                 },
             ],
         }

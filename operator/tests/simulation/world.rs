@@ -3,6 +3,7 @@
 use crate::{
     addresses::kafka_address,
     cluster::SimulatedCluster,
+    comparisons,
     faults::{Fate, Fault, Faults},
     kafka::SimulatedKafka,
     postgres::{Answer, Reader, SimulatedPostgres},
@@ -225,6 +226,7 @@ impl State {
     /// Workers that run move the positions of open revisions, each partition by itself.
     pub fn work(&mut self, desired: &Desired) {
         let Some(view) = self.postgres.view.as_mut().filter(|_| !self.away.postgres) else { return };
+        comparisons::settle(view, &mut self.faults);
         for (revision, row) in &mut view.revisions {
             let deployment = desired.identity.name.deployment(revision);
             if row.state != RevisionState::Open || !self.cluster.works(&deployment) {
@@ -247,8 +249,9 @@ impl State {
                     Some(_) | None => None,
                 };
                 if task.problem.is_none() && self.faults.chance(80) {
-                    // Mostly everything, sometimes a part: revisions move at different speeds.
-                    let left = (end - task.next_offset).max(0);
+                    // Mostly everything, sometimes a part: revisions move at different speeds, and none past its hold.
+                    let hold = task.hold.filter(|hold| hold.until > self.now).map(|hold| hold.offset);
+                    let left = (hold.map_or(end, |hold| end.min(hold)) - task.next_offset).max(0);
                     let read = if self.faults.chance(70) { left } else { self.faults.offset(left) };
                     let read = most.map_or(read, |most| read.min(most));
                     if read > 0 {

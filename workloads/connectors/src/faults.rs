@@ -55,6 +55,8 @@ pub const SABOTAGES: &[&str] = &[
     "ignore_topic_id",
     // A revision that is built is read as fast as its workers can.
     "ignore_pace",
+    // An epoch goes past the offset that its partition is held at.
+    "ignore_hold",
 ];
 
 #[cfg(debug_assertions)]

@@ -13,6 +13,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("catalog/0005.sql"),
     include_str!("catalog/0006.sql"),
     include_str!("catalog/0007.sql"),
+    include_str!("catalog/0008.sql"),
 ];
 
 /// The version this program writes.

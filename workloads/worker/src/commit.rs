@@ -50,6 +50,10 @@ pub async fn commit(session: &mut Session<'_>, prepared: Prepared, ending: &Endi
         }
         match commit_part(session, &part).await {
             Ok(()) => {}
+            Err(StoreError::Held(holds)) => {
+                session.hold(&holds);
+                parts.push(part);
+            }
             // What was refused already has no row left that could be at fault.
             Err(StoreError::Row { reason, detail }) if part.raw.len() == 1 && part.mapped.is_some() => {
                 let mut part = part;
@@ -68,18 +72,19 @@ pub async fn commit(session: &mut Session<'_>, prepared: Prepared, ending: &Endi
     Ok(())
 }
 
-/// Leaves out what was read for a claim that is over.
+/// Leaves out what was read for a claim that is over, and what is past a hold.
 fn still_ours(session: &Session<'_>, preparer: &Arc<Preparer>, prepared: Prepared) -> Option<Prepared> {
     let limits: BTreeMap<i32, (i64, i64)> = prepared
         .ranges
         .iter()
         .filter(|range| session.expects(range.partition, range.owner, range.from))
-        .map(|range| (range.partition, (range.from, range.to)))
+        .map(|range| (range.partition, (range.from, session.reach(range.partition, range.to))))
+        .filter(|(_, (from, to))| from < to)
         .collect();
     if limits.is_empty() {
         return None;
     }
-    if limits.len() == prepared.ranges.len() {
+    if prepared.ranges.iter().all(|range| limits.get(&range.partition) == Some(&(range.from, range.to))) {
         return Some(prepared);
     }
     Some(tokio::task::block_in_place(|| preparer.restrict(&prepared, &limits)))

@@ -227,6 +227,7 @@ async fn work(
 fn cause(error: &anyhow::Error) -> &'static str {
     match error.downcast_ref::<StoreError>() {
         Some(StoreError::Lost(_)) => "lost",
+        Some(StoreError::Held(_)) => "held",
         Some(StoreError::Silent(_)) => "silent",
         Some(StoreError::Row { .. }) => "refused",
         Some(StoreError::Postgres(_)) | None => "postgres",

@@ -1,6 +1,8 @@
 //! A session with Postgres: which tasks are held, from the first claim over one connection to the first thing that
 //! goes wrong with it. Nothing of it is carried into the next session.
 
+mod hold;
+
 use crate::{
     commit,
     ending::Ending,
@@ -129,6 +131,7 @@ impl<'w> Session<'w> {
                 task.renewed = Instant::now();
             }
         }
+        self.rest();
     }
 
     /// Lets a task stand still, and says why.
@@ -237,9 +240,11 @@ impl<'w> Session<'w> {
             self.say_idle(format!("the revision is {state}: its tasks are not worked on"));
             return Ok(());
         }
+        let released = self.released(survey);
         let held: BTreeSet<i32> = self.held.keys().copied().collect();
-        let Decision { claim, give_back } =
+        let Decision { mut claim, give_back } =
             share::decide(&survey.tasks, &held, &self.worker.name.holder, survey.live_workers);
+        claim.extend(released);
         if !claim.is_empty() {
             let claimed = self.store.claim(&claim).await?;
             step("after_claim");
@@ -268,7 +273,7 @@ impl<'w> Session<'w> {
 
     fn take(&mut self, claimed: Vec<Claimed>) {
         for claimed in claimed {
-            let Claimed { partition, topic_id, kafka_cluster_id, next_offset, owner, shared, problem } = claimed;
+            let Claimed { partition, topic_id, kafka_cluster_id, next_offset, owner, shared, problem, hold } = claimed;
             let next_offset = match self.worker.remembered.get(&partition) {
                 Some(&remembered) if sabotaged("trust_memory_after_reconnect") => remembered,
                 _ => next_offset,
@@ -284,6 +289,8 @@ impl<'w> Session<'w> {
                 renewed: Instant::now(),
                 asked: None,
                 mirrored: None,
+                hold,
+                rests: false,
             };
             self.held.insert(partition, task);
         }
@@ -309,7 +316,7 @@ impl<'w> Session<'w> {
         let mut assignments = Vec::new();
         for (&partition, task) in &mut self.held {
             let due = match &task.problem {
-                None => task.asked.is_none(),
+                None => task.asked.is_none() && !task.stands(),
                 Some(problem) => {
                     let stopped_by_errors = problem.starts_with("ErrorsStopped:");
                     Problem::heals(problem)

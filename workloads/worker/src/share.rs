@@ -66,6 +66,7 @@ mod tests {
                 problem: None,
                 records: 0,
                 dead_letters: 0,
+                hold: None,
             })
             .collect();
         let decision = decide(&tasks, &held.iter().copied().collect(), "user-view-1", live_workers);

@@ -19,4 +19,15 @@ pub struct Task {
     pub asked: Option<Instant>,
     /// The position that Kafka's group was told last.
     pub mirrored: Option<i64>,
+    /// The offset that no epoch passes for now.
+    pub hold: Option<i64>,
+    /// The reader was stopped because the task stood at its hold.
+    pub rests: bool,
+}
+
+impl Task {
+    /// Whether it stands at its hold.
+    pub fn stands(&self) -> bool {
+        self.hold.is_some_and(|hold| self.next_offset >= hold)
+    }
 }

@@ -3,6 +3,7 @@
 use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
+    comparison,
     exposure::old_snapshots,
     gates, index,
     refusal::Refusal,
@@ -41,6 +42,7 @@ pub async fn drop_revision(pool: &PgPool, view: &Identity, revision: &Revision) 
 
 async fn drop_schema(connection: &mut PgConnection, schema: &str) -> Result<(), Refusal> {
     index::stop(connection, schema).await?;
+    comparison::stop(connection, schema).await?;
     execute(connection, format!("DROP SCHEMA IF EXISTS {} CASCADE", quote(schema))).await
 }
 

@@ -1,13 +1,13 @@
 //! What Postgres knows of a view: one read-only transaction, one snapshot.
 
-use super::{exposure::OLD_SNAPSHOTS, gates, refusal::Refusal, target};
+use super::{comparison, exposure::OLD_SNAPSHOTS, gates, refusal::Refusal, target, verification};
 use crate::view::{
     desired::Desired,
     forecast::is_due,
     known::Known,
     moment::Moment,
     name::{Revision, Target, ViewName},
-    observed::{AcceptedReplay, Built, Catalog, PostgresAddress, Progress, RevisionRow, TargetState, ViewRow},
+    observed::{AcceptedReplay, Built, Catalog, Hold, PostgresAddress, Progress, RevisionRow, TargetState, ViewRow},
     request::{Request, Verb},
     shown::Shown,
     trouble::Trouble,
@@ -117,6 +117,8 @@ async fn view(connection: &mut PgConnection, name: &ViewName) -> Result<Option<V
         rolled_back: rolled_back.0.zip(rolled_back.1).map(|(from, to)| (Revision(from), Revision(to))),
         live_bytes: None,
         revisions: revisions(connection, name).await?,
+        comparisons: comparison::observe(connection, name).await?,
+        verification: verification::observe(connection, name).await?,
     }))
 }
 
@@ -247,7 +249,9 @@ async fn progress(
                 (j ->> 'bytes')::bigint AS bytes,
                 (extract(epoch FROM nullif(lease_until, '-infinity')) * 1000)::bigint AS lease_until,
                 (extract(epoch FROM event_time) * 1000)::bigint AS event_time,
-                (extract(epoch FROM committed_at) * 1000)::bigint AS committed_at
+                (extract(epoch FROM committed_at) * 1000)::bigint AS committed_at,
+                (j ->> 'hold_offset')::bigint AS hold_offset,
+                (extract(epoch FROM (j ->> 'hold_until')::timestamptz) * 1000)::bigint AS hold_until
          FROM millrace.progress p CROSS JOIN LATERAL to_jsonb(p) AS j
          WHERE namespace = $1 AND view = $2 ORDER BY topic, partition",
     )
@@ -261,6 +265,7 @@ async fn progress(
         let lease_until: Option<i64> = row.try_get("lease_until")?;
         let committed_at: Option<i64> = row.try_get("committed_at")?;
         let started_at: Option<i64> = row.try_get("started_at")?;
+        let hold: (Option<i64>, Option<i64>) = (row.try_get("hold_offset")?, row.try_get("hold_until")?);
         revision.progress.push(Progress {
             topic: row.try_get("topic")?,
             partition: row.try_get("partition")?,
@@ -275,6 +280,7 @@ async fn progress(
             lease_until: lease_until.map(Moment),
             lag_records: row.try_get("lag_records")?,
             problem: row.try_get("problem")?,
+            hold: hold.0.zip(hold.1).map(|(offset, until)| Hold { offset, until: Moment(until) }),
         });
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Postgres: the catalog, the revisions' schemas, the views' roles and the relation that readers query.
 
 mod catalog;
+mod comparison;
 mod ending;
 mod exposure;
 mod facts;
@@ -14,6 +15,7 @@ mod revision;
 mod scram;
 mod session;
 mod target;
+mod verification;
 
 pub use facts::observe;
 pub use login::digest;
@@ -50,6 +52,13 @@ pub async fn perform(
         Action::NoteFilled { live } => exposure::note_filled(pool, view, live).await,
         Action::FenceLive { live, next: _ } => exposure::fence(pool, view, live).await,
         Action::UnfenceLive { live } => exposure::unfence(pool, view, live).await,
+        Action::Hold { live, next } => comparison::hold(pool, view, live, next).await,
+        Action::ReleaseHolds => comparison::release(pool, view).await,
+        Action::Compare { live, next, sql } => comparison::begin(pool, view, live, next, sql).await,
+        Action::Verify(beginning) => verification::verify(pool, view, beginning).await,
+        Action::EndVerification { copy, result, message } => {
+            verification::end(pool, view, copy, *result, message).await
+        }
         Action::GrantReaders { target, readers } => readers::grant(pool, view, target, readers).await,
         Action::RevokeReaders { target, readers } => readers::revoke(pool, view, target, readers).await,
         Action::Obey { request, deed } => request::obey(pool, view, request, deed).await,

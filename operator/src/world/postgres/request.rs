@@ -5,6 +5,7 @@ use super::{
     catalog::{changed, lock_view},
     refusal::Refusal,
     revision::{give_up, is_in_state, note_built},
+    verification,
 };
 use crate::view::{
     desired::Identity,
@@ -45,6 +46,9 @@ pub async fn obey(pool: &PgPool, view: &Identity, request: &Request, deed: &Deed
         Deed::EndRollback => set_rollback(&mut transaction, view, None).await?,
         Deed::Reopen(revision) => go_on(&mut transaction, view, revision).await?,
         Deed::Approve(revision) => approve(&mut transaction, view, revision).await?,
+        Deed::Verify(beginning) => {
+            verification::begin(&mut transaction, view, &row, Some(&request.id), beginning).await?
+        }
         Deed::Nothing(_) => true,
     };
     if !done {

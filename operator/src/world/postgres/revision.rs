@@ -39,10 +39,7 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
         }
     }
     let schema = view.name.schema(&new.revision);
-    execute(&mut transaction, format!("CREATE SCHEMA {}", quote(&schema))).await?;
-    for statement in &new.tables {
-        execute(&mut transaction, statement.clone()).await?;
-    }
+    make_tables(&mut transaction, &schema, &new.tables, &row.role).await?;
     sqlx::query(
         "INSERT INTO millrace.revision (namespace, view, revision, spec_hash, schema_name, plan, plan_format,
                                         errors_policy, errors_stop_above, worker_image, pace)
@@ -83,9 +80,6 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
         .bind(&new.kafka_cluster_id)
         .execute(&mut *transaction)
         .await?;
-    for grant in worker_grants(&row.role, &schema) {
-        execute(&mut transaction, grant).await?;
-    }
     transaction.commit().await?;
     Ok(Performed::Done)
 }
@@ -105,6 +99,20 @@ async fn built_anew(connection: &mut PgConnection, view: &Identity) -> Result<i6
     .bind(&view.name.name)
     .fetch_one(connection)
     .await?)
+}
+
+/// The schema of a revision, its tables, and the workers' rights to them.
+pub async fn make_tables(
+    connection: &mut PgConnection,
+    schema: &str,
+    tables: &[String],
+    role: &str,
+) -> Result<(), Refusal> {
+    execute(connection, format!("CREATE SCHEMA {}", quote(schema))).await?;
+    for statement in tables.iter().cloned().chain(worker_grants(role, schema)) {
+        execute(connection, statement).await?;
+    }
+    Ok(())
 }
 
 async fn insert_progress(

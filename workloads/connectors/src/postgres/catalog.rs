@@ -2,6 +2,7 @@
 
 use super::{
     error::{LoadError, StoreError},
+    lease::HOLD,
     store::RevisionName,
 };
 use millrace_contract::{
@@ -9,7 +10,7 @@ use millrace_contract::{
     plan::{PLAN_FORMAT, PlanError},
     revision::RevisionState,
 };
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 /// A revision as the operator stored it.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub struct TaskRow {
     pub problem: Option<String>,
     pub records: i64,
     pub dead_letters: i64,
+    /// The offset that it is held at.
+    pub hold: Option<i64>,
 }
 
 impl ErrorsPolicy {
@@ -121,11 +124,13 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
     .bind(&name.revision)
     .fetch_one(&mut *connection)
     .await?;
-    let tasks = sqlx::query(
-        "SELECT partition, holder, owner, lease_until < clock_timestamp(),
-                lease_until < clock_timestamp() + interval '1.5 seconds', next_offset, problem, records, dead_letters
-         FROM millrace.progress WHERE namespace = $1 AND view = $2 AND revision = $3 ORDER BY topic, partition",
-    )
+    let tasks = sqlx::query(AssertSqlSafe(format!(
+        "SELECT p.partition, p.holder, p.owner, p.lease_until < clock_timestamp(),
+                p.lease_until < clock_timestamp() + interval '1.5 seconds', p.next_offset, p.problem, p.records,
+                p.dead_letters, {HOLD}
+         FROM millrace.progress p
+         WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 ORDER BY p.topic, p.partition"
+    )))
     .bind(&name.namespace)
     .bind(&name.view)
     .bind(&name.revision)
@@ -142,6 +147,7 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
             problem: row.try_get(6)?,
             records: row.try_get(7)?,
             dead_letters: row.try_get(8)?,
+            hold: row.try_get(9)?,
         })
     };
     Ok(Survey {

@@ -2,6 +2,7 @@
 
 use crate::decode::Reason;
 use millrace_contract::plan::PlanError;
+use std::collections::BTreeMap;
 
 /// An epoch or a statement that did not happen, or of which nobody knows.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,9 @@ pub enum StoreError {
     /// Some of the epoch's tasks are no longer ours, or the revision is not open; the transaction was rolled back.
     #[error("partitions {0:?} belong to another worker now, or the revision is not open")]
     Lost(Vec<i32>),
+    /// The epoch would pass offsets that its partitions are held at; the transaction was rolled back.
+    #[error("partitions are held at {0:?}")]
+    Held(BTreeMap<i32, i64>),
     /// A row cannot be applied: rolled back, and it will be so every time.
     #[error("{detail}")]
     Row { reason: Reason, detail: String },
@@ -41,7 +45,7 @@ impl StoreError {
             StoreError::Postgres(sqlx::Error::Database(database)) => {
                 matches!(database.code().as_deref(), Some("57014" | "55P03" | "40P01"))
             }
-            StoreError::Postgres(_) | StoreError::Lost(_) | StoreError::Row { .. } => false,
+            StoreError::Postgres(_) | StoreError::Lost(_) | StoreError::Held(_) | StoreError::Row { .. } => false,
         }
     }
 }

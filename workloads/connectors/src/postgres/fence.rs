@@ -1,10 +1,10 @@
 //! The first statement of every epoch: lock this epoch's positions, in order, and advance them if they are still ours.
 
-use super::{epoch::Advance, error::StoreError, store::RevisionName};
+use super::{epoch::Advance, error::StoreError, lease::HOLD, store::RevisionName};
 use crate::faults::sabotaged;
 use millrace_contract::catalog::LEASE_SECONDS;
 use sqlx::{PgConnection, Row};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The last event time that is kept, milliseconds: the end of the year 9999. Later ones come of a wrong unit or of
 /// nonsense, most who read a timestamp cannot read them, and Postgres's own end follows soon.
@@ -47,14 +47,15 @@ SET next_offset = m.new,
     committed_at = clock_timestamp()
 FROM mine m
 WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = m.partition
-RETURNING p.partition, p.shared, {live},
+RETURNING p.partition, p.shared, {live}, {hold},
           set_config('synchronous_commit', CASE WHEN {live} THEN 'on' ELSE 'off' END, true)";
 
 /// Whether the revision is the one that readers see.
 const LIVE: &str =
     "coalesce((SELECT v.live_revision = $3 FROM millrace.view v WHERE v.namespace = $1 AND v.name = $2), false)";
 
-/// Passes the fence, or says which partitions were lost. A transaction is open, and this is its first statement.
+/// Passes the fence, or says which partitions were lost or are held. A transaction is open, and this is its first
+/// statement; what is refused is rolled back.
 pub async fn pass(
     connection: &mut PgConnection,
     name: &RevisionName,
@@ -66,7 +67,7 @@ pub async fn pass(
         () if sabotaged("trust_memory_after_reconnect") => "p.owner = e.owner",
         () => "p.owner = e.owner AND p.next_offset = e.old",
     };
-    let sql = FENCE.replace("{owned}", owned).replace("{live}", LIVE);
+    let sql = FENCE.replace("{owned}", owned).replace("{live}", LIVE).replace("{hold}", HOLD);
     let column = |value: fn(&Advance) -> i64| advances.iter().map(value).collect::<Vec<i64>>();
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(&name.namespace)
@@ -89,10 +90,22 @@ pub async fn pass(
         .map_err(StoreError::Postgres)?;
     let mut passed = Passed { shared: false, live: false };
     let mut missing: BTreeSet<i32> = advances.iter().map(|advance| advance.partition).collect();
+    let mut holds: BTreeMap<i32, i64> = BTreeMap::new();
     for row in &rows {
-        missing.remove(&row.try_get::<i32, _>(0)?);
+        let partition: i32 = row.try_get(0)?;
+        missing.remove(&partition);
         passed.shared |= row.try_get::<bool, _>(1)?;
         passed.live |= row.try_get::<bool, _>(2)?;
+        holds.extend(row.try_get::<Option<i64>, _>(3)?.map(|hold| (partition, hold)));
     }
-    if missing.is_empty() { Ok(passed) } else { Err(StoreError::Lost(missing.into_iter().collect())) }
+    let passes =
+        |partition: i32, hold: i64| advances.iter().any(|advance| advance.partition == partition && advance.to > hold);
+    holds.retain(|&partition, &mut hold| passes(partition, hold) && !sabotaged("ignore_hold"));
+    if !missing.is_empty() {
+        Err(StoreError::Lost(missing.into_iter().collect()))
+    } else if !holds.is_empty() {
+        Err(StoreError::Held(holds))
+    } else {
+        Ok(passed)
+    }
 }

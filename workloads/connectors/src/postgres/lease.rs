@@ -17,11 +17,16 @@ pub struct Claimed {
     pub owner: i64,
     pub shared: bool,
     pub problem: Option<String>,
+    /// The offset that it is held at.
+    pub hold: Option<i64>,
 }
 
 /// The revision of the first three parameters may be worked on.
 const OPEN: &str = "EXISTS (SELECT FROM millrace.revision r
                             WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3 AND r.state = 'open')";
+
+/// The offset that a row `p` of `progress` is held at, while it is.
+pub(super) const HOLD: &str = "CASE WHEN p.hold_until > clock_timestamp() THEN p.hold_offset END";
 
 /// Claims those of `partitions` that are free, or were held under this holder's name. A row that somebody has locked
 /// is passed over: a stopped worker's open transaction must not stop this one.
@@ -43,7 +48,7 @@ pub async fn claim(
          SET owner = p.owner + 1, holder = $5, lease_until = clock_timestamp() + make_interval(secs => $7)
          FROM free
          WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = free.partition
-         RETURNING p.partition, p.topic_id, p.kafka_cluster_id, p.next_offset, p.owner, p.shared, p.problem"
+         RETURNING p.partition, p.topic_id, p.kafka_cluster_id, p.next_offset, p.owner, p.shared, p.problem, {HOLD}"
     )))
     .bind(&name.namespace)
     .bind(&name.view)
@@ -63,6 +68,7 @@ pub async fn claim(
             owner: row.try_get(4)?,
             shared: row.try_get(5)?,
             problem: row.try_get(6)?,
+            hold: row.try_get(7)?,
         })
     };
     let mut claimed: Vec<Claimed> = rows.iter().map(claimed).collect::<Result<_, _>>()?;

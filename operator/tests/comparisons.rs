@@ -1,0 +1,334 @@
+//! Comparisons on a real Postgres: what is equal, what is not, and how two revisions are held until they are compared.
+
+use millrace_crds::{ComparisonStatus, MaterializedView, UnequalRow};
+use millrace_operator::{
+    view::{
+        action::{Action, NewRevision, Owner, Start},
+        comparison::{State, comparison_sql},
+        desired::{Desired, Image},
+        hold::HOLD_AT_MOST,
+        known::Known,
+        name::Revision,
+        observed::{PostgresAddress, ViewRow},
+        shown::first_sql,
+        spec::{Settings, parse},
+        tenancy::Tenancy,
+    },
+    world::{Performed, postgres},
+};
+use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, PgPool};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const VIEW: &str = "user-view";
+
+fn live() -> Revision {
+    Revision("aaaaaaaa".into())
+}
+
+fn next() -> Revision {
+    Revision("bbbbbbbb".into())
+}
+
+/// A view with a live revision and another one of the same query, both empty.
+struct Stage {
+    database: OwnedDatabase,
+    pool: PgPool,
+    desired: Desired,
+}
+
+impl Stage {
+    async fn new(read_as: &str, query: &str) -> Stage {
+        let database = TemporaryPostgres::owned_database().await;
+        let pool = PgPool::connect(&database.uri).await.expect("the operator connects");
+        let stage = Stage { database, pool, desired: desired(read_as, query) };
+        stage.perform(Action::MigrateCatalog).await;
+        stage.perform(Action::ClaimView { target: stage.desired.target.clone(), from: Owner::NoRow }).await;
+        for revision in [live(), next()] {
+            stage.perform(Action::CreateRevision(Box::new(stage.revision(revision)))).await;
+        }
+        let plan = &stage.desired.query.as_ref().expect("the query compiles").plan;
+        let sql = first_sql(&stage.desired.identity.name, &stage.desired.target, &live(), plan);
+        stage.perform(Action::ShowFirst { revision: live(), target: stage.desired.target.clone(), sql }).await;
+        stage
+    }
+
+    fn revision(&self, revision: Revision) -> NewRevision {
+        let query = self.desired.query.as_ref().expect("the query compiles");
+        let schema = self.schema(&revision);
+        let start = |partition| Start {
+            topic: "users".into(),
+            partition,
+            topic_id: "topic-1".into(),
+            kafka_cluster_id: "cluster-1".into(),
+            offset: 0,
+        };
+        NewRevision {
+            revision,
+            spec_hash: query.spec_hash(),
+            plan: query.plan.to_json(),
+            plan_format: query.plan.format as i32,
+            tables: query.plan.tables.iter().flat_map(|table| table.create(&schema)).collect(),
+            errors_policy: "DeadLetter".into(),
+            errors_stop_above: None,
+            pace: None,
+            worker_image: "millrace/worker:dev".into(),
+            kafka_cluster_id: "cluster-1".into(),
+            starts: vec![start(0), start(1)],
+            replay_count: (0, 0),
+            replay: None,
+            concurrent: 4,
+        }
+    }
+
+    fn schema(&self, revision: &Revision) -> String {
+        self.desired.identity.name.schema(revision)
+    }
+
+    async fn try_perform(&self, action: &Action) -> Performed {
+        let performed = postgres::perform(&self.pool, &self.desired, action, None).await;
+        performed.unwrap_or_else(|trouble| panic!("{action}: {trouble}"))
+    }
+
+    async fn perform(&self, action: Action) {
+        assert_eq!(self.try_perform(&action).await, Performed::Done, "{action}");
+    }
+
+    async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
+    /// Writes rows of a revision: `columns`, and the values of each row.
+    async fn write(&self, revision: &Revision, columns: &str, rows: &[&str]) {
+        let rows: Vec<String> = rows.iter().map(|row| format!("({row})")).collect();
+        self.execute(&format!("INSERT INTO {}.rows ({columns}) VALUES {}", self.schema(revision), rows.join(", ")))
+            .await;
+    }
+
+    async fn view(&self) -> ViewRow {
+        let address = PostgresAddress {
+            host: "127.0.0.1".into(),
+            port: self.database.port,
+            database: self.database.name.clone(),
+            ssl_mode: "disable".into(),
+            ca: None,
+        };
+        match postgres::observe(&self.pool, &address, &self.desired).await {
+            Known::Present(catalog) => catalog.view.expect("the view was claimed"),
+            other => panic!("the catalog is there: {other:?}"),
+        }
+    }
+
+    async fn state(&self) -> Option<State> {
+        self.view().await.comparisons.get(&next()).map(|comparison| comparison.state.clone())
+    }
+
+    /// Waits until the comparison is no longer what it is now.
+    async fn until(&self, ended: impl Fn(&State) -> bool) -> State {
+        for _ in 0..100 {
+            if let Some(state) = self.state().await.filter(|state| ended(state)) {
+                return state;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the comparison is {:?}", self.state().await);
+    }
+
+    async fn compared(&self) -> ComparisonStatus {
+        let ViewRow { revisions, .. } = self.view().await;
+        let (live, next) = (live(), next());
+        let sides = ((&live, &revisions[&live]), (&next, &revisions[&next]));
+        let sql = comparison_sql(&self.desired.identity.name, sides.0, sides.1).expect("they can be compared");
+        self.perform(Action::Compare { live: live.clone(), next: next.clone(), sql }).await;
+        match self.until(|state| matches!(state, State::Found(_) | State::Failed(_))).await {
+            State::Found(found) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn desired(read_as: &str, query: &str) -> Desired {
+    let key = if read_as == "Table" { vec!["id"] } else { vec![] };
+    let view: MaterializedView = serde_json::from_value(json!({
+        "apiVersion": "millrace.dev/v1alpha1",
+        "kind": "MaterializedView",
+        "metadata": {"name": VIEW, "namespace": "shop", "uid": "uid-1", "generation": 1},
+        "spec": {
+            "sources": [{
+                "name": "users", "topic": "users", "as": read_as, "keyFormat": "Text", "key": key,
+                "columns": [
+                    {"name": "id", "type": "bigint"},
+                    {"name": "name", "type": "text"},
+                    {"name": "score", "type": "double precision"},
+                    {"name": "amount", "type": "numeric"},
+                    {"name": "details", "type": "jsonb"},
+                ],
+            }],
+            "query": query,
+            "target": {"schema": "shop", "name": "user_view"},
+        },
+    }))
+    .expect("the manifest is a view");
+    let settings = Settings {
+        image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
+        tenancy: Tenancy::default(),
+        concurrent_rollouts: 4,
+    };
+    parse(&view, &settings)
+}
+
+fn counts(found: &ComparisonStatus) -> [i64; 4] {
+    [found.compared_rows, found.only_in_live, found.only_in_next, found.different]
+}
+
+fn row(live: Option<&str>, next: Option<&str>) -> UnequalRow {
+    UnequalRow { live: live.map(str::to_owned), next: next.map(str::to_owned) }
+}
+
+#[tokio::test]
+async fn a_row_of_one_key_with_other_values_is_one_difference() {
+    let stage = Stage::new("Table", "SELECT id, name, score, amount, details FROM users").await;
+    assert_eq!(counts(&stage.compared().await), [0, 0, 0, 0]);
+    let columns = "id, name, score, amount, details, _partition, _offset, _timestamp, _deleted";
+    let both = ["2, NULL, 'NaN', NULL, NULL, 0, 1, 1, false"];
+    stage.write(&live(), columns, &both).await;
+    stage.write(&next(), columns, &both).await;
+    // What Postgres calls equal is equal, and versions are nobody's business.
+    let one = r#"1, '홍길동', '-0', 1.0, '{"나이": 7, "부서": null}', 0, 2, 2, false"#;
+    stage.write(&live(), columns, &[one]).await;
+    let other = r#"1, '홍길동', 0, 1.00, '{"부서": null, "나이": 7}', 1, 9, 9, false"#;
+    stage.write(&next(), columns, &[other]).await;
+    let gone = "3, NULL, NULL, NULL, NULL, 0, 3, 3, true";
+    stage.write(&live(), columns, &[gone]).await;
+    let same = stage.compared().await;
+    assert_eq!((counts(&same), same.sample), ([2, 0, 0, 0], vec![]));
+
+    stage.write(&live(), columns, &["4, '이영희', 1.5, 2, NULL, 0, 4, 4, false"]).await;
+    stage.write(&next(), columns, &["4, '이영이', 1.5, 2, NULL, 0, 4, 4, false"]).await;
+    stage.write(&live(), columns, &["5, '김철수', NULL, NULL, NULL, 0, 5, 5, false"]).await;
+    stage.write(&next(), columns, &["3, '박민수', NULL, NULL, NULL, 0, 3, 3, false"]).await;
+    let found = stage.compared().await;
+    assert_eq!(counts(&found), [4, 1, 1, 1]);
+    let text = |id, name, rest: &str| format!(r#"{{"id":{id},"name":"{name}",{rest},"details":null}}"#);
+    let values = r#""score":1.5,"amount":2"#;
+    let nulls = r#""score":null,"amount":null"#;
+    let sample = [
+        row(Some(&text(4, "이영희", values)), Some(&text(4, "이영이", values))),
+        row(Some(&text(5, "김철수", nulls)), None),
+        row(None, Some(&text(3, "박민수", nulls))),
+    ];
+    assert_eq!(found.sample, sample);
+}
+
+#[tokio::test]
+async fn rows_without_a_key_are_counted() {
+    // One that has the name of what the query that compares gives its own.
+    let stage = Stage::new("Stream", "SELECT name, id AS t FROM users").await;
+    let columns = "name, t, _partition, _offset";
+    stage.write(&live(), columns, &["'가', 1, 0, 0", "'가', 1, 0, 1", "'가', 1, 0, 2", "NULL, NULL, 0, 3"]).await;
+    stage.write(&next(), columns, &["'가', 1, 0, 0", "NULL, NULL, 0, 1", "NULL, NULL, 1, 0"]).await;
+    let found = stage.compared().await;
+    assert_eq!(counts(&found), [4, 2, 1, 0]);
+    let sample = [row(Some(r#"{"name":"가","t":1}"#), None), row(None, Some(r#"{"name":null,"t":null}"#))];
+    assert_eq!(found.sample, sample);
+}
+
+#[tokio::test]
+async fn a_group_is_known_by_its_columns_and_null_is_a_group() {
+    let stage = Stage::new("Stream", "SELECT name, count(*) AS people FROM users GROUP BY name").await;
+    stage.write(&live(), "name, _count", &["NULL, 2", "'가', 1", "'나', 5"]).await;
+    stage.write(&next(), "name, _count", &["NULL, 3", "'가', 1"]).await;
+    let found = stage.compared().await;
+    assert_eq!(counts(&found), [3, 1, 0, 1]);
+    let sample = [
+        row(Some(r#"{"name":"나","people":5}"#), None),
+        row(Some(r#"{"name":null,"people":2}"#), Some(r#"{"name":null,"people":3}"#)),
+    ];
+    assert_eq!(found.sample, sample);
+}
+
+#[tokio::test]
+async fn a_few_rows_are_shown_and_long_ones_are_cut() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    let rows: Vec<String> = (0..25).map(|number| format!("{number}, repeat('가', 500), 0, {number}")).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    stage.write(&next(), "id, name, _partition, _offset", &rows).await;
+    let found = stage.compared().await;
+    assert_eq!(counts(&found), [0, 0, 25, 0]);
+    let lengths: Vec<usize> =
+        found.sample.iter().map(|row| row.next.as_ref().map_or(0, |text| text.chars().count())).collect();
+    assert_eq!(lengths, [200; 10]);
+}
+
+#[tokio::test]
+async fn both_are_held_at_the_furthest_position_and_compared_only_where_they_are_equal() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    let positions = "UPDATE millrace.progress SET next_offset = CASE WHEN revision = 'aaaaaaaa' THEN 10 ELSE 7 END;
+                     UPDATE millrace.progress SET next_offset = 12 WHERE revision = 'bbbbbbbb' AND partition = 1";
+    stage.execute(positions).await;
+    let compare = Action::Compare { live: live(), next: next(), sql: "SELECT 1".into() };
+    assert!(matches!(stage.try_perform(&compare).await, Performed::NotYet(_)), "the positions differ");
+
+    stage.perform(Action::Hold { live: live(), next: next() }).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+    let held = stage.view().await;
+    for row in held.revisions.values() {
+        let holds: Vec<_> = row.progress.iter().map(|task| task.hold.expect("it is held")).collect();
+        assert_eq!(holds.iter().map(|hold| hold.offset).collect::<Vec<_>>(), [10, 12]);
+        let left = Duration::from_millis((holds[0].until.0 - now).max(0).unsigned_abs());
+        assert!(left <= HOLD_AT_MOST && left + Duration::from_secs(5) > HOLD_AT_MOST, "{left:?}");
+    }
+    assert!(matches!(stage.try_perform(&compare).await, Performed::NotYet(_)), "they do not stand there yet");
+    stage.execute("UPDATE millrace.progress SET next_offset = hold_offset").await;
+    assert_eq!(counts(&stage.compared().await), [0, 0, 0, 0]);
+    let over = "SELECT bool_and(hold_until <= now()) FROM millrace.progress";
+    let over: bool = sqlx::query_scalar(over).fetch_one(&stage.pool).await.expect("Postgres answers");
+    assert!(over, "nobody is held while rows are compared");
+
+    let again = Action::Hold { live: live(), next: next() };
+    assert!(matches!(stage.try_perform(&again).await, Performed::NotYet(_)), "readers have news for a while first");
+    stage.execute("UPDATE millrace.progress SET hold_until = now() - interval '1 hour'").await;
+    stage.perform(again).await;
+    stage.perform(Action::ReleaseHolds).await;
+    let over = "SELECT bool_and(hold_until <= now()) FROM millrace.progress";
+    let over: bool = sqlx::query_scalar(over).fetch_one(&stage.pool).await.expect("Postgres answers");
+    assert!(over, "they were released");
+    // What is live, and what is open, is looked at again.
+    let other = Action::Hold { live: next(), next: live() };
+    assert!(matches!(stage.try_perform(&other).await, Performed::NotYet(_)), "another revision is live");
+    stage.execute("UPDATE millrace.revision SET state = 'abandoned' WHERE revision = 'bbbbbbbb'").await;
+    let held = Action::Hold { live: live(), next: next() };
+    assert!(matches!(stage.try_perform(&held).await, Performed::NotYet(_)), "nobody builds the other");
+    assert!(matches!(stage.try_perform(&compare).await, Performed::NotYet(_)));
+}
+
+#[tokio::test]
+async fn a_comparison_that_does_not_come_to_an_end_says_so_and_keeps_nothing_from_being_dropped() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    let begin = |sql: String| Action::Compare { live: live(), next: next(), sql };
+    stage.perform(begin("SELECT 1 / (count(*) - count(*)) FROM pg_class".into())).await;
+    let failed = stage.until(|state| matches!(state, State::Failed(_))).await;
+    assert_eq!(failed, State::Failed("division by zero".into()));
+
+    let sleep = format!("SELECT count(*), pg_sleep(60)::text FROM {}.rows", stage.schema(&next()));
+    stage.perform(begin(sleep.clone())).await;
+    assert_eq!(stage.state().await, Some(State::Running));
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'millrace-compare %'";
+    stage.execute(end).await;
+    stage.until(|state| *state == State::Lost).await;
+
+    // Its snapshot is no reader's, and its locks give way.
+    stage.perform(begin(sleep)).await;
+    stage.until(|state| *state == State::Running).await;
+    stage.execute("UPDATE millrace.view SET cut_over_xid = pg_current_xact_id()").await;
+    assert!(!stage.view().await.old_snapshots);
+    stage.execute("UPDATE millrace.revision SET state = 'abandoned' WHERE revision = 'bbbbbbbb'").await;
+    let drop = Action::DropRevision { revision: next() };
+    for _ in 0..20 {
+        if stage.try_perform(&drop).await == Performed::Done {
+            break;
+        }
+    }
+    assert!(!stage.view().await.revisions.contains_key(&next()));
+}
