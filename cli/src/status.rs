@@ -50,7 +50,7 @@ async fn look(cluster: &Cluster, views: Views<'_>) -> Result<String, Failure> {
     Ok(table(&list, everywhere, Timestamp::now()))
 }
 
-/// One line a view, with the columns of `kubectl get mv` and the time that a rollout still takes.
+/// One line a view, with the columns of `kubectl get mv`.
 fn table(views: &[MaterializedView], namespaces: bool, now: Timestamp) -> String {
     let mut rows = vec![row(HEADINGS)];
     rows.extend(views.iter().map(|view| cells(view, now)));

@@ -116,11 +116,15 @@ fn judge_replay(
     }
 }
 
-/// Whether `revision` is what readers see, or will be.
+/// Whether readers are served `revision`, or will be: one that goes live unfinished fills before their eyes.
 fn goes_live(status: &MaterializedViewStatus, revision: Option<&str>) -> Verdict {
     let Some(revision) = revision else { return Verdict::StillGoing(line(status)) };
     if status.live_revision.as_deref() == Some(revision) {
-        return Verdict::Done(format!("revision {revision} is live"));
+        let served = status.condition(ConditionType::Available).is_none_or(|available| available.status != "False");
+        if served {
+            return Verdict::Done(format!("revision {revision} is live"));
+        }
+        return Verdict::StillGoing(line(status));
     }
     let other = status.rollout.as_ref().map(|rollout| rollout.revision.as_str()).filter(|other| *other != revision);
     if let Some(other) = other {
@@ -314,6 +318,8 @@ mod tests {
         check(&replay(), accepted(building()), &[], &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
         let live = status(NEXT, NEXT, "Retiring", json!([]));
         check(&replay(), accepted(live), &[], &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
+        let filling = with(status(NEXT, NEXT, "Building", json!([])), "Available", "False", "Refilling", "");
+        check(&replay(), accepted(filling), &[], &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
         let aborted = with(building(), "RolloutSucceeded", "False", "RolloutAborted", "a person gave it up");
         check(&replay(), accepted(aborted), &[], &expect![[r#"Refused("RolloutAborted: a person gave it up")"#]]);
         let other = judge(&replay(), &view(building()), &[]);
