@@ -1,12 +1,13 @@
 //! Gates of a rollout: what a revision shows before it goes live, and what becomes of one that does not pass.
 
 use crate::scene::{END, MINUTE, OTHER_QUERY, Scene, building, children, next, steady};
+use crate::seen::view;
 use expect_test::expect;
 use millrace_contract::revision::RevisionState;
 use millrace_operator::view::{
     action::Action,
     moment::Moment,
-    observed::{Answer, Observed, RevisionRow},
+    observed::{Answer, Observed},
 };
 use std::time::Duration;
 

@@ -61,10 +61,12 @@ fn an_assertion_that_reads_or_does_anything_else_is_refused_with_its_place() {
             "",
             "delete from {next}",
             "select true; drop table shop.user_view",
+            "select count(*) > 0 from {next} where",
             "select count(*) > 0 from shop.user_view",
             "select count(*) > 0 from pg_class",
-            "with pg_class as (select 1 from {next}) select (select count(*) > 0 from pg_class) from pg_class, pg_roles",
+            "with pg_class as (select 1 from {next}) select (select true from pg_class) from pg_class, pg_roles",
             "with next as (select 1 from next) select true from next",
+            "select true from (with r as (select 1 from {next}) select 1 from r) as x, r",
             "with gone as (delete from {live} returning id) select true from gone",
             "select true from generate_series(1, 10)",
             "select true from {next}, lateral (select 1) x",
@@ -77,22 +79,52 @@ fn an_assertion_that_reads_or_does_anything_else_is_refused_with_its_place() {
             "select pg_sleep(10) is null from {next}",
             "select set_config('role', 'postgres', false) = '' from {next}",
             "select pg_catalog.current_setting('role') = '' from {next}",
-            "select contains(name, 'x') from {next}",
+            "select lowr(name) = 'x' from {next}",
             "select current_user = 'me' from {next}",
-            "select rank() over (order by id) = 1 from {next}",
             "select count(*) over () = 1 from {next}",
+            "select lower(distinct name) = 'x' from {next}",
             "select 'pg_class'::regclass is null from {next}",
-            "select id operator(public.+) 1 > 0 from {next}",
+            "select (id operator(public.+) 1) > 0 from {next}",
             "select shop.next.id > 0 from {next}",
-            "select id = any (array[1]) from {next}",
             "select $1 from {next}",
-            "select\n  count(*) >\nfrom {next}",
             "with recursive r as (select 1 from {next}) select true from r",
             "select true from {next} tablesample system (10)",
             "values (true)",
-            "table pg_roles",
         ],
-        &expect![[r#""#]],
+        &expect![[r#"
+            spec.rollout.gates.assertions[0] line 1, column 1: found no statement; an assertion is one SELECT: write for example SELECT count(*) > 0 FROM {next}
+            spec.rollout.gates.assertions[0] line 1, column 1: found a statement that is no SELECT; an assertion is one SELECT: write for example SELECT count(*) > 0 FROM {next}
+            spec.rollout.gates.assertions[0] line 1, column 12: found a second statement; an assertion is one SELECT: write one assertion for each
+            spec.rollout.gates.assertions[0] line 1, column 38: found the end of the text; an expression was expected: correct the SQL; Postgres's grammar is meant
+            spec.rollout.gates.assertions[0] line 1, column 26: found a qualified table name; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 26: found the relation "pg_class"; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 91: found the relation "pg_roles"; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 29: found the relation "next"; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 75: found the relation "r"; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 15: found DELETE; an assertion is made of SELECTs: write SELECT
+            spec.rollout.gates.assertions[0] line 1, column 18: found a function in FROM; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 35: found LATERAL; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 19: found a subquery in FROM without a name; Postgres 15 wants one: write (SELECT …) AS and a name
+            spec.rollout.gates.assertions[0] line 1, column 8: found {next} outside FROM; it is a relation: write FROM before it, and name its columns here
+            spec.rollout.gates.assertions[0] line 1, column 18: found the brace {; an assertion reads {next} and {live}: write one of them, without spaces
+            spec.rollout.gates.assertions[0] line 1, column 18: found the brace {; an assertion reads {next} and {live}: write one of them, without spaces
+            spec.rollout.gates.assertions[0] line 1, column 25: found a locking clause (FOR …); an assertion locks nothing: remove the clause
+            spec.rollout.gates.assertions[0] line 1, column 13: found SELECT INTO; an assertion writes nothing: remove the clause
+            spec.rollout.gates.assertions[0] line 1, column 8: found the function "pg_sleep"; assertions have the functions of docs/sql.md, and count, sum, avg, min, max, bool_and and bool_or: write one of them
+            spec.rollout.gates.assertions[0] line 1, column 8: found the function "set_config"; assertions have the functions of docs/sql.md, and count, sum, avg, min, max, bool_and and bool_or: write one of them
+            spec.rollout.gates.assertions[0] line 1, column 8: found the function pg_catalog.current_setting; assertions have the functions of docs/sql.md, and count, sum, avg, min, max, bool_and and bool_or: write one of them, without a schema
+            spec.rollout.gates.assertions[0] line 1, column 8: found the function "lowr"; assertions have the functions of docs/sql.md, and count, sum, avg, min, max, bool_and and bool_or: write one of them (did you mean lower?)
+            spec.rollout.gates.assertions[0] line 1, column 8: found the function "current_user"; assertions have the functions of docs/sql.md, and count, sum, avg, min, max, bool_and and bool_or: write one of them
+            spec.rollout.gates.assertions[0] line 1, column 8: found count(…) OVER; assertions have no windows: use a subquery
+            spec.rollout.gates.assertions[0] line 1, column 8: found a clause inside or behind lower(…); aggregates have DISTINCT and FILTER: remove the clause
+            spec.rollout.gates.assertions[0] line 1, column 8: found the type regclass; views know boolean, smallint, integer, bigint, real, double precision, numeric, text, date, time, timestamp, timestamptz, uuid and jsonb: write one of them
+            spec.rollout.gates.assertions[0] line 1, column 9: found the expression id OPERATOR(public.+) 1; assertions have columns, constants, the operators and functions of docs/sql.md, CASE, IN, EXISTS and subqueries: write it with these
+            spec.rollout.gates.assertions[0] line 1, column 8: found a name with a schema; a column is written column, or relation.column: leave out the schema
+            spec.rollout.gates.assertions[0] line 1, column 8: found the parameter $1; the text is complete: write the value
+            spec.rollout.gates.assertions[0] line 1, column 6: found WITH RECURSIVE; an assertion does not recurse: write a SELECT over the rows themselves
+            spec.rollout.gates.assertions[0] line 1, column 18: found a table with options; an assertion reads {next} and {live}: write FROM {next}, FROM {live}, or FROM a subquery over them
+            spec.rollout.gates.assertions[0] line 1, column 1: found VALUES; an assertion is made of SELECTs: write SELECT
+        "#]],
     );
 }
 

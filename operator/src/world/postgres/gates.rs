@@ -14,7 +14,7 @@ use crate::view::{
     observed::{Answer, RevisionRow},
 };
 use millrace_contract::ident::quote;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row};
 use std::collections::BTreeMap;
 
 /// The role that a view's assertions are asked under; nobody logs in as it.
@@ -163,19 +163,25 @@ pub async fn answers(
     if !table {
         return Ok(());
     }
-    let rows: Vec<(String, i32, String, bool, String, i64, Option<i64>)> = sqlx::query_as(
-        "SELECT revision, number, sql_hash, passed, detail, (extract(epoch FROM at) * 1000)::bigint,
-                (extract(epoch FROM failing_since) * 1000)::bigint
+    let rows = sqlx::query(
+        "SELECT revision, number, sql_hash, passed, detail, (extract(epoch FROM at) * 1000)::bigint AS at,
+                (extract(epoch FROM failing_since) * 1000)::bigint AS failing_since
          FROM millrace.gate WHERE namespace = $1 AND view = $2",
     )
     .bind(&name.namespace)
     .bind(&name.name)
     .fetch_all(connection)
     .await?;
-    for (revision, number, sql_hash, passed, detail, at, failing_since) in rows {
-        let Some(row) = revisions.get_mut(&Revision(revision)) else { continue };
-        let failing_since = failing_since.map(Moment);
-        row.answers.insert(number, Answer { sql_hash, passed, detail, at: Moment(at), failing_since });
+    for row in rows {
+        let Some(revision) = revisions.get_mut(&Revision(row.try_get("revision")?)) else { continue };
+        let answer = Answer {
+            sql_hash: row.try_get("sql_hash")?,
+            passed: row.try_get("passed")?,
+            detail: row.try_get("detail")?,
+            at: Moment(row.try_get("at")?),
+            failing_since: row.try_get::<Option<i64>, _>("failing_since")?.map(Moment),
+        };
+        revision.answers.insert(row.try_get("number")?, answer);
     }
     Ok(())
 }
