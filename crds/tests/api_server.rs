@@ -172,8 +172,8 @@ async fn the_view_can_be_scaled_listed_and_found_by_its_short_name() {
     assert_eq!(names, ["Name", "READY", "STATUS", "ROLLOUT", "PROGRESS", "ETA", "LAG", "FRESHNESS", "REPLICAS", "AGE"]);
     let cells = table["rows"][0]["cells"].as_array().expect("cells");
     assert_eq!(
-        cells[..8],
-        json!(["user-view", "False", "RollingOut", "Building", 42, 58, 120, 6]).as_array().expect("a list")[..]
+        cells[..9],
+        json!(["user-view", "False", "RollingOut", "Building", 42, 60, 58, 120, 6]).as_array().expect("a list")[..]
     );
 
     let resources =

@@ -1,7 +1,7 @@
 //! Changes: in what a new revision differs from the live one, as phrases for people.
 
 use super::{approval::lost, goal::Goal, plan::Sight, shown::appended_columns};
-use millrace_contract::{Plan as Compiled, Source};
+use millrace_contract::{Plan as Compiled, Source, source::SourceColumn};
 
 /// What the revision does otherwise than the live one, whose place it is to take; of a first one, what readers will see.
 pub fn changes(sight: Sight<'_>, goal: &Goal<'_>) -> Vec<String> {
@@ -25,6 +25,9 @@ pub fn changes(sight: Sight<'_>, goal: &Goal<'_>) -> Vec<String> {
         if computes_otherwise(live, next) {
             changes.push("the query computes something else".to_owned());
         }
+        if live.semantics_version != next.semantics_version {
+            changes.push("this version of Millrace computes some results in another way".to_owned());
+        }
         if changes.is_empty() {
             let same = (0..goal.replay_count).any(|count| goal.query.revision(count) == *name);
             let sentence = if same {
@@ -45,30 +48,38 @@ fn replay<'a>(sight: Sight<'a>, goal: &Goal<'a>) -> Option<&'a str> {
     goal.replay.map(|replay| replay.id.as_str()).or(accepted.map(|replay| replay.id.as_str()))
 }
 
-/// The fields of the source that are otherwise, by their names in the resource.
+/// The fields of the source that are otherwise, by their names in the resource. A plan has the columns that its query
+/// uses, and refers to them by their place: only those that both have can be compared.
 fn source(live: &Source, next: &Source) -> Option<String> {
-    let Source { name, topic, kind, format, key_format, key, delete_when, columns } = next;
+    let Source { name, topic, kind, format, key_format, key: _, delete_when, columns } = next;
+    let redeclared =
+        |column: &SourceColumn| live.columns.iter().any(|other| other.name == column.name && other != column);
+    let deletes_otherwise = if *columns == live.columns {
+        *delete_when != live.delete_when
+    } else {
+        delete_when.is_some() != live.delete_when.is_some()
+    };
     let fields = [
         ("name", *name != live.name),
         ("topic", *topic != live.topic),
         ("as", *kind != live.kind),
         ("format", *format != live.format),
         ("keyFormat", *key_format != live.key_format),
-        ("key", *key != live.key),
-        ("deleteWhen", *delete_when != live.delete_when),
-        ("columns", *columns != live.columns),
+        ("key", key(next) != key(live)),
+        ("deleteWhen", deletes_otherwise),
+        ("columns", columns.iter().any(redeclared)),
     ];
     let differing: Vec<&str> = fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
     (!differing.is_empty()).then(|| format!("the source {name} is declared otherwise: {}", differing.join(", ")))
 }
 
+fn key(source: &Source) -> Vec<&str> {
+    source.key.iter().filter_map(|&place| source.columns.get(place)).map(|column| column.name.as_str()).collect()
+}
+
 fn computes_otherwise(live: &Compiled, next: &Compiled) -> bool {
-    let Compiled { format: _, semantics_version, time_zone: _, source: _, map, output, tables, result } = next;
-    *semantics_version != live.semantics_version
-        || *map != live.map
-        || *output != live.output
-        || *tables != live.tables
-        || *result != live.result
+    let Compiled { format: _, semantics_version: _, time_zone: _, source: _, map, output, tables, result } = next;
+    *map != live.map || *output != live.output || *tables != live.tables || *result != live.result
 }
 
 /// What readers get and lose.

@@ -91,7 +91,7 @@ pub fn forecast(sight: Sight<'_>, goal: &Goal<'_>) -> Forecast {
     let partitions = shares.iter().flatten().map(|share| share.partition).collect::<BTreeSet<_>>();
     let reading = shares.map(|shares| Reading {
         bytes: sight.live().and_then(|(_, live)| bytes(live, records(&shares))),
-        speed: measured(sight.view),
+        speed: measured(sight.view).map(|speed| speed.within(sight.desired.rollout.max_records_per_second)),
         shares,
     });
     Forecast {
@@ -168,7 +168,7 @@ impl Forecast {
                 ));
                 takes.push(match (reading.seconds(), reading.speed) {
                     (Some(seconds), Some(speed)) => {
-                        format!("that takes about {}, at the {speed} of the last build", time(two_digits(seconds)))
+                        format!("that takes about {}, at {speed}", time(two_digits(seconds)))
                     }
                     (None, _) | (_, None) => format!(
                         "how long that takes is not known yet: no revision of this view was built from {} records or more",

@@ -23,6 +23,11 @@ impl Speed {
         records as f64 / self.0
     }
 
+    /// No more than `most` records a second.
+    pub fn within(self, most: Option<i64>) -> Speed {
+        Speed(most.map_or(self.0, |most| self.0.min(most as f64)))
+    }
+
     /// What each of so many partitions has of it.
     pub fn shared_by(self, partitions: usize) -> Speed {
         Speed(self.0 / partitions.max(1) as f64)

@@ -97,7 +97,8 @@ pub fn beginning(sight: Sight<'_>, query: &Query, replay: Option<&Replay>) -> Re
     if let Some(ReplayFrom::Offsets(by_topic)) = replay.map(|replay| &replay.from) {
         every_partition_is_there(by_topic, kafka)?;
     }
-    let share = measured(sight.view).map(|speed| speed.shared_by(asked.len()));
+    let most = sight.desired.rollout.max_records_per_second;
+    let share = measured(sight.view).map(|speed| speed.within(most).shared_by(asked.len()));
     let cuts: Vec<Option<String>> = asked.iter().map(|asked| cut(asked, share, sight.now)).collect();
     let accepted = replay.is_some_and(|replay| replay.accept_truncation);
     let named = if accepted { None } else { listed(cuts.iter().flatten().cloned()) };

@@ -42,7 +42,7 @@ fn a_replay_says_what_it_reads_and_what_it_needs() {
 
         What it takes:
         - 100,000 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
         - Postgres holds 8 MB of this view, and about 16 MB while both revisions are there
 
         topic        partition  from     to  records
@@ -64,7 +64,7 @@ fn a_result_that_there_is_no_room_for_twice_is_said_to_be_dropped() {
 
         What it takes:
         - 100,000 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
         - Postgres holds 8 MB of this view, which are dropped when the new revision goes live
 
         topic        partition  from     to  records
@@ -86,7 +86,7 @@ fn a_column_that_comes_is_said_and_one_that_goes_needs_a_person() {
 
         What it takes:
         - 100,000 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
 
         topic        partition  from     to  records
         user-events          0     0  50000   50,000
@@ -104,7 +104,7 @@ fn a_column_that_comes_is_said_and_one_that_goes_needs_a_person() {
 
         What it takes:
         - 100,000 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
 
         topic        partition  from     to  records
         user-events          0     0  50000   50,000
@@ -124,7 +124,7 @@ fn a_column_that_comes_is_said_and_one_that_goes_needs_a_person() {
 
         What it takes:
         - 100,000 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
         - it goes live when a person promotes it
 
         topic        partition  from     to  records
@@ -170,7 +170,7 @@ fn a_topic_that_retention_has_cut_is_refused_with_its_offsets() {
 
         What it takes:
         - 99,500 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
         - retention cuts off 1 of 2 partitions
 
         topic        partition  from     to  records
@@ -228,7 +228,7 @@ fn what_waits_for_a_person_says_so() {
 
         What it takes:
         - 100,000 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
 
         topic        partition  from     to  records
         user-events          0     0  50000   50,000
@@ -283,7 +283,7 @@ fn records_that_are_gone_speak_against_a_query_and_not_against_the_replay_that_i
 
         What it takes:
         - 99,500 records are read by 2 workers, about 12 MB
-        - that takes about 20 s, at the 5,000 records/s of the last build
+        - that takes about 20 s, at 5,000 records/s
 
         topic        partition  from     to  records
         user-events          0   500  50000   49,500

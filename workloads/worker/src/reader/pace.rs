@@ -42,17 +42,15 @@ impl Pace {
             return usize::MAX;
         }
         self.fill(now);
-        if self.records < 1.0 {
-            self.open = false;
-        } else if self.records >= self.most() / 2.0 {
-            self.open = true;
-        }
+        self.open |= self.records >= self.most() / 2.0;
         if self.open { self.records as usize } else { 0 }
     }
 
     /// A record was read.
     pub fn take(&mut self) {
         self.records = (self.records - 1.0).max(0.0);
+        // Empty before it is filled again: what drips in meanwhile waits.
+        self.open &= self.records >= 1.0;
     }
 
     fn fill(&mut self, now: Instant) {
