@@ -9,11 +9,11 @@ use futures::{
 use k8s_openapi::api::core::v1::Event;
 use kube::{
     Api, Client, Config, ResourceExt,
-    api::{ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{WatchStreamExt, watcher},
 };
-use millrace_crds::MaterializedView;
+use millrace_crds::{MaterializedView, RolloutPlan};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 
@@ -123,6 +123,12 @@ impl Cluster {
         changes.ready_chunks(TOGETHER).map(|_| ()).boxed()
     }
 
+    /// The questions of a namespace; of the chosen one when none is said.
+    pub fn questions(&self, namespace: Option<&str>) -> Questions<'_> {
+        let namespace = namespace.unwrap_or(&self.namespace).to_owned();
+        Questions { cluster: self, api: Api::namespaced(self.client.clone(), &namespace), namespace }
+    }
+
     fn views(&self) -> Api<MaterializedView> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
@@ -133,6 +139,36 @@ impl Cluster {
 
     fn failure(&self, error: kube::Error, name: &str) -> Failure {
         Failure::of(error, &self.server, &self.namespace, name)
+    }
+}
+
+/// Questions about manifests, in one namespace.
+pub struct Questions<'a> {
+    cluster: &'a Cluster,
+    api: Api<RolloutPlan>,
+    namespace: String,
+}
+
+impl Questions<'_> {
+    /// Fields that nobody knows are refused, not left out.
+    pub async fn ask(&self, question: &Value) -> Result<(), Failure> {
+        let name = question["metadata"]["name"].as_str().unwrap_or_default();
+        let params = PatchParams::apply("millrace-cli").validation_strict();
+        self.api.patch(name, &params, &Patch::Apply(question)).await.map_err(|error| self.failure(error, name))?;
+        Ok(())
+    }
+
+    pub async fn look(&self, name: &str) -> Result<RolloutPlan, Failure> {
+        self.api.get(name).await.map_err(|error| self.failure(error, name))
+    }
+
+    pub async fn forget(&self, name: &str) -> Result<(), Failure> {
+        self.api.delete(name, &DeleteParams::default()).await.map_err(|error| self.failure(error, name))?;
+        Ok(())
+    }
+
+    fn failure(&self, error: kube::Error, name: &str) -> Failure {
+        Failure::of(error, &self.cluster.server, &self.namespace, name)
     }
 }
 

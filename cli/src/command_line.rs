@@ -5,6 +5,7 @@ use crate::{
     decision::{self, Decision},
     failure::Failure,
     output::say,
+    plan::{PlanOptions, plan},
     replay::{self, parse_from},
     status::status,
     verdict::Awaited,
@@ -23,6 +24,7 @@ use millrace_crds::{MaterializedView, Replay, ReplayFrom, Request, Verb, request
 #[command(after_help = "Examples:
   millrace status -A                                  every view of the cluster
   millrace -n shop status user-view -w                the page of one, again at every change
+  millrace plan -f user-view.yaml                     what applying this manifest would do
   millrace -n shop promote user-view --wait           lets what has caught up go live
   millrace -n shop replay user-view --id bugfix-42    reads everything again beside the live result")]
 pub struct CommandLine {
@@ -52,6 +54,13 @@ enum Command {
         #[arg(short, long)]
         watch: bool,
     },
+    /// Says what a manifest would do if it were applied: changes, records, time, space, and what would be refused.
+    ///
+    /// Nothing is done. Exit code 1 when nothing would be built before a person acts.
+    #[command(after_help = "Examples:
+  millrace plan -f user-view.yaml
+  millrace -n shop plan -f user-view.yaml --timeout 5m")]
+    Plan(PlanOptions),
     /// Lets the revision that is built go live: now when it waits for that, otherwise once it has caught up.
     #[command(after_help = "Example:
   millrace -n shop promote user-view --wait --timeout 5m")]
@@ -144,6 +153,7 @@ pub async fn run(CommandLine { cluster, command }: CommandLine) -> Result<(), Fa
             };
             status(&cluster, views, watch).await
         }
+        Command::Plan(options) => plan(&cluster, &options).await,
         Command::Promote { name, wait } => request(&cluster, &name, &wait, decision::promotion).await,
         Command::Abort(options) => decide(&cluster, Verb::Abort, options).await,
         Command::Rollback(options) => decide(&cluster, Verb::Rollback, options).await,

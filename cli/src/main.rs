@@ -7,6 +7,7 @@ mod failure;
 mod figures;
 mod output;
 mod page;
+mod plan;
 mod replay;
 mod status;
 mod table;

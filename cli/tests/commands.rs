@@ -7,7 +7,7 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use millrace_apiserver::ApiServer;
-use millrace_crds::MaterializedView;
+use millrace_crds::{MaterializedView, RolloutPlan};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
@@ -38,6 +38,7 @@ async fn what_people_type_reaches_the_resource() {
     a_request_acts_once(&stage).await;
     rollouts_are_paused_and_resumed(&stage).await;
     a_replay_takes_the_place_of_the_one_before(&stage).await;
+    a_plan_is_asked_for_and_shown(&stage).await;
     whoever_waits_is_told_what_it_came_to(&stage).await;
 }
 
@@ -170,6 +171,45 @@ async fn a_replay_takes_the_place_of_the_one_before(stage: &Stage) {
     let acted = stage.type_in("-n shop replay user-view --id first");
     assert_refused(&acted, "the replay first was accepted at 2026-01-01T00:00:00Z as revision 1a2b3c4d");
     assert_eq!(stage.type_in("-n shop replay user-view --id three --from yesterday").code, Some(2));
+}
+
+async fn a_plan_is_asked_for_and_shown(stage: &Stage) {
+    let definition = millrace_crds::definition::rollout_plan();
+    stage.server.create_definition(&definition).await.unwrap_or_else(|error| panic!("{error}"));
+    let mut manifest = serde_json::to_value(stage.get().await).expect("a manifest");
+    let plain = |manifest: &Value| {
+        let spec = json!({"apiVersion": "millrace.dev/v1alpha1", "kind": "MaterializedView",
+            "metadata": {"name": VIEW, "namespace": "shop"}, "spec": manifest["spec"]});
+        stage.kubeconfig("manifest.yaml", &spec.to_string())
+    };
+    // A wrong field is refused at once, and nothing is asked.
+    manifest["spec"]["rollout"] = json!({"canary": 10});
+    let answer = stage.type_in(&format!("plan -f {}", plain(&manifest).display()));
+    assert_refused(&answer, "canary");
+    manifest["spec"]["rollout"] = json!({});
+    let asked = stage.start(&format!("plan -f {} --timeout 30s", plain(&manifest).display()));
+    let questions: Api<RolloutPlan> = Api::namespaced(stage.server.client(), "shop");
+    let question = loop {
+        let list = questions.list(&Default::default()).await.expect("the API server answers");
+        if let Some(question) = list.items.into_iter().next() {
+            break question;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(question.spec.view, VIEW);
+    let condition = json!({"type": "Answered", "status": "True", "reason": "Refused", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let text = "부서 text is gone";
+    let status = json!({"status": {"observedGeneration": question.metadata.generation, "conditions": [condition],
+        "text": text}});
+    questions
+        .patch_status(&question.name_any(), &PatchParams::default(), &Patch::Merge(status))
+        .await
+        .expect("the answer is written");
+    let answer = ended(asked);
+    assert_refused(&answer, "nothing would be built for user-view");
+    assert!(answer.output.contains(text), "{}", answer.output);
+    assert!(questions.list(&Default::default()).await.expect("a list").items.is_empty(), "the question stays");
 }
 
 async fn whoever_waits_is_told_what_it_came_to(stage: &Stage) {

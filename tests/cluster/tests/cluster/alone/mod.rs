@@ -4,5 +4,6 @@
 mod a_first_view;
 mod b_faults;
 mod c_replay;
+mod c_scripts;
 mod d_losses;
 mod e_helm;

@@ -5,5 +5,4 @@ mod change;
 mod documentation;
 mod lifecycle;
 mod rollouts;
-mod scripts;
 mod secured;

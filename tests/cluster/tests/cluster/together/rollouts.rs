@@ -120,3 +120,24 @@ async fn in_place_a_view_fills_before_the_eyes_of_readers_and_says_so() -> Resul
     view.delete_with_its_table()?;
     topic::delete("emptied").await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_fails_keeps_the_live_one_and_one_that_passes_lets_the_next_go() -> Result<()> {
+    let view = live_view("gated", "SELECT id, amount FROM items").await?;
+    let before = view.live_revision()?;
+    let gates = |assertion: &str| {
+        let gates = serde_json::json!({"assertions": [assertion], "comparison": "RequireEqual"});
+        view.patch(&serde_json::json!({"spec": {"rollout": {"gates": gates}}}).to_string())
+    };
+    gates("select count(*) > 100000 from {next}")?;
+    view.patch(r#"{"spec":{"replay":{"id":"gated"}}}"#)?;
+    let said = view.wait_condition("Ready", "False", "GateFailed", 2 * LIMIT)?;
+    ensure!(view.live_revision()? == before, "the live one stays: {said}");
+
+    gates("select (select count(*) from {next}) >= (select count(*) from {live})")?;
+    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "gated", "millrace.dev/retry=now-it-passes"])?;
+    view.wait_ready(LIMIT)?;
+    ensure!(view.live_revision()? != before, "the replay is live");
+    view.delete_with_its_table()?;
+    topic::delete("gated").await
+}
