@@ -124,7 +124,7 @@ impl Promises {
         kafka: &SimulatedKafka,
     ) {
         let seed = self.seed;
-        if let Action::CreateRevision(new) = action {
+        if let (Action::CreateRevision(new), true) = (action, done) {
             self.check_history(desired, new, postgres, kafka);
         }
         self.check_decisions(desired, action, done, postgres);
