@@ -3,7 +3,6 @@
 use crate::{cluster::Cluster, failure::Failure, output::say};
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 use millrace_crds::{RolloutPlan, Verdict, duration::parse_duration};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 const TOPIC: &str = "user-events";
 const USERS: i64 = 452_000;
-/// Records a second. A load of a minute and a half is still on its way when the last fault comes.
-const RATE: &str = "5500";
+/// Records a second. A load of more than two minutes is still on its way when the last fault comes.
+const RATE: &str = "3000";
 const KILLS: usize = 6;
 /// Where workers end, two steps at a time: one of user-view and one of department-stats, which has state to fetch.
 /// `after_locks` is for keys that lie in several partitions, of which this topic has none.

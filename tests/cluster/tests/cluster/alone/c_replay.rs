@@ -13,13 +13,14 @@ use millrace_cluster_tests::{
     view::View,
 };
 use rand::{SeedableRng, rngs::StdRng};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A user whom nobody else makes: the loader's ids begin above, those of the service stay far below.
 const WATCHED: i64 = 999_999;
 
 /// How long the longest query of a reader takes.
-const LONG_SECONDS: u64 = 15;
+const LONG_SECONDS: u64 = 10;
+const STORM: Duration = Duration::from_secs(40);
 
 /// Has the view show the user that readers look for.
 fn make_watched_user() -> Result<()> {
@@ -67,10 +68,15 @@ async fn readers_notice_nothing_of_a_replay_and_its_id_acts_once() -> Result<()>
         each(1, sample),
         each(0, &one),
         Reader { pool: as_dashboard, ..each(0, &one) },
-        Reader { pool: pool.clone(), mode: Mode::RepeatableRead, query: one.clone() },
-        each(2_000, &long),
+        each(10, &one),
+        each(5_000, &long),
     ]);
-    let storm = Storm::begin(Duration::from_secs(3), chaos::kill_leader);
+    // For as long as a revision of so many users is built; an operator has some seconds of peace then.
+    let until = Instant::now() + STORM;
+    let storm = Storm::begin(Duration::from_secs(3), move || {
+        ensure!(Instant::now() < until, "it is over");
+        chaos::kill_leader()
+    });
     view.patch(&format!(r#"{{"spec":{{"replay":{{"id":"{id}","from":{{"earliest":{{}}}}}}}}}}"#))?;
     // Ready turns false with the patch, so that waiting right after it cannot return early.
     view.wait_ready(Duration::from_secs(600))?;
