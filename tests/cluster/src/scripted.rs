@@ -19,12 +19,13 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// Plays the script on a live view whose queries are `queries`, and holds what was seen to what may be seen.
 pub fn play(script: &Script, view: &View, queries: &[String]) -> Result<()> {
     let watched = Watched::begin(view)?;
-    for (number, step) in script.steps.iter().enumerate() {
-        take(*step, view, queries, number).with_context(|| format!("{}: step {number}, {step:?}", script.name))?;
-    }
+    let played = script.steps.iter().enumerate().try_for_each(|(number, step)| {
+        take(*step, view, queries, number).with_context(|| format!("{}: step {number}, {step:?}", script.name))
+    });
     // What is kept for a moment goes.
     thread::sleep(Duration::from_secs(3));
     let phases = watched.end()?;
+    played?;
     ensure!(phases.len() > 1, "{}: nothing was seen to happen", script.name);
     for pair in phases.windows(2) {
         let (from, to) = (&pair[0].1, &pair[1].1);
@@ -49,7 +50,8 @@ fn take(step: Step, view: &View, queries: &[String], number: usize) -> Result<()
         Step::Abort => annotate(view, "abort", &stamp()?),
         Step::Retry => annotate(view, "retry", &stamp()?),
         Step::Rollback => annotate(view, "rollback", &stamp()?),
-        Step::KillOperator => chaos::kill_leader(),
+        // The one that was killed last leads until its lease ends.
+        Step::KillOperator => eventually("an operator leads and is killed", LIMIT, chaos::kill_leader),
         // Between two revisions there may be nobody to kill.
         Step::KillWorkers => chaos::kill_worker(view, number).map(drop).or(Ok(())),
         Step::Until(reason) => until(view, reason),

@@ -95,6 +95,14 @@ async fn a_load_under_kills_of_workers_a_node_and_postgres_ends_equal_to_the_ref
     let started = database::psql(STARTED)?;
     chaos::signal(&chaos::postgres_node()?, "KILL", "postgres")?;
 
+    let lost = chaos::spare_node()?;
+    under_load("a node is stopped")?;
+    chaos::stop_node(&lost)?;
+    let back = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(8));
+        chaos::start_node(&lost)
+    });
+
     for faults in FAULTS {
         for (view, fault) in views.iter().zip(faults) {
             chaos::set_fault(view, Some(fault))?;
@@ -108,11 +116,7 @@ async fn a_load_under_kills_of_workers_a_node_and_postgres_ends_equal_to_the_ref
         chaos::set_fault(view, None)?;
     }
 
-    let lost = chaos::spare_node()?;
-    under_load("a node is stopped")?;
-    chaos::stop_node(&lost)?;
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    chaos::start_node(&lost)?;
+    back.join().expect("the node's thread does not panic")?;
 
     load.join().expect("the loader's thread does not panic")?;
     let started_again = eventually("Postgres answers", Duration::from_secs(120), || database::psql(STARTED))?;
