@@ -16,7 +16,7 @@ use crate::stage::Stage;
 use crate::test_results::TestResults;
 
 /// These take minutes, nearly all of them waiting: they begin first.
-const LONGEST: [&str; 4] = ["quiet", "crash", "brokers", "simulation"];
+const LONGEST: [&str; 3] = ["quiet", "crash", "brokers"];
 const MEND: &str = "each failed test's own words are in the log that it names";
 
 /// What the long form runs beside them.
@@ -43,8 +43,7 @@ pub fn run(checkout: &Checkout, soak: bool, results: &mut TestResults) -> Result
     });
     let queue = Mutex::new(VecDeque::from(programs));
     Stage::run(checkout, "unit tests", MEND, |stage| {
-        // One more than there are cores: most of them wait.
-        let lanes = thread::available_parallelism().map_or(1, NonZeroUsize::get) + 1;
+        let lanes = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let outcomes = thread::scope(|scope| {
             let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(|| lane(checkout, stage, soak, &queue))).collect();
             lanes.into_iter().flat_map(|lane| lane.join().unwrap_or_else(|_| vec![Err(broken())])).collect::<Vec<_>>()

@@ -49,6 +49,8 @@ pub struct Stage {
 }
 
 pub const NAMESPACE: &str = "shop";
+/// A machine that does much else besides is slow.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Stage {
     pub async fn set() -> Stage {
@@ -158,7 +160,7 @@ impl Stage {
                 return view.clone();
             }
             assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < PATIENCE,
                 "{name} does not become {what}; its status is {}",
                 serde_json::to_string_pretty(&view.and_then(|view| view.status)).expect("a status")
             );
