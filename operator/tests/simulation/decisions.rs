@@ -80,6 +80,9 @@ pub fn answer(view: &mut ViewRow, next: &Revision, questions: &[Question], passe
     for question in questions {
         let sql_hash = question.hash();
         let before = row.answers.get(&question.number).filter(|before| before.sql_hash == sql_hash);
+        if before.is_some_and(|before| before.passed && row.caught_up_at.is_some_and(|at| before.at >= at)) {
+            continue;
+        }
         let failing_since = before.and_then(|before| before.failing_since).unwrap_or(now);
         let answer = Answer {
             sql_hash,

@@ -138,7 +138,11 @@ async fn keep(
              sql_hash = excluded.sql_hash, passed = excluded.passed, detail = excluded.detail, at = excluded.at,
              failing_since = CASE WHEN before.sql_hash = excluded.sql_hash AND NOT excluded.passed
                                   THEN coalesce(before.failing_since, excluded.failing_since)
-                                  ELSE excluded.failing_since END",
+                                  ELSE excluded.failing_since END
+         -- What has passed since it caught up has passed, also when somebody asks once more.
+         WHERE NOT coalesce(before.passed AND before.sql_hash = excluded.sql_hash
+                            AND before.at >= (SELECT r.caught_up_at FROM millrace.revision r
+                                              WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3), false)",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
