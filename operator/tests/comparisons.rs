@@ -135,7 +135,13 @@ impl Stage {
         panic!("the comparison is {:?}", self.state().await);
     }
 
+    /// As by a `retry`: what was found so far is of no more use.
+    async fn forget_what_was_found(&self) {
+        self.execute("UPDATE millrace.revision SET resumed_at = now() WHERE revision = 'bbbbbbbb'").await;
+    }
+
     async fn compared(&self) -> ComparisonStatus {
+        self.forget_what_was_found().await;
         let ViewRow { revisions, .. } = self.view().await;
         let (live, next) = (live(), next());
         let sides = ((&live, &revisions[&live]), (&next, &revisions[&next]));
@@ -310,6 +316,12 @@ async fn a_comparison_that_does_not_come_to_an_end_says_so_and_keeps_nothing_fro
     stage.perform(begin("SELECT 1 / (count(*) - count(*)) FROM pg_class".into())).await;
     let failed = stage.until(|state| matches!(state, State::Failed(_))).await;
     assert_eq!(failed, State::Failed("division by zero".into()));
+
+    // What was found stays found, until the revision is tried again.
+    let again = stage.try_perform(&begin("SELECT 0, NULL::text".into())).await;
+    assert!(matches!(again, Performed::NotYet(_)), "{again:?}");
+    assert_eq!(stage.state().await, Some(failed));
+    stage.forget_what_was_found().await;
 
     let sleep = format!("SELECT count(*), pg_sleep(60)::text FROM {}.rows", stage.schema(&next()));
     stage.perform(begin(sleep.clone())).await;

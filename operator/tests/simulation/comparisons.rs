@@ -5,7 +5,7 @@ use millrace_contract::revision::RevisionState;
 use millrace_crds::{ComparisonStatus, VerificationResult};
 use millrace_operator::view::{
     action::Action,
-    comparison::{Comparison, State},
+    comparison::{Comparison, State, last},
     hold::{HOLD_AGAIN_AFTER, HOLD_AT_MOST},
     moment::Moment,
     name::Revision,
@@ -48,6 +48,10 @@ pub fn perform(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
                 return false;
             }
             if places(&view.revisions[live]) != places(&view.revisions[next]) {
+                return false;
+            }
+            // What was found stays found.
+            if let Some(State::Found(_) | State::Failed(_)) = last(view, live, (next, &view.revisions[next])) {
                 return false;
             }
             release(view, now);

@@ -35,7 +35,7 @@ use std::{
 use tally::Tally;
 
 /// Histories of a usual test run; `MILLRACE_HISTORIES` asks for more, `MILLRACE_SEED` for others.
-const HISTORIES: u64 = 5_000;
+const HISTORIES: u64 = 10_000;
 
 #[test]
 fn every_history_keeps_the_promises_and_becomes_steady() {

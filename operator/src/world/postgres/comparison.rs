@@ -35,6 +35,14 @@ const EQUAL: &str = "
                    WHERE namespace = $1 AND view = $2 AND revision = $4) AS n USING (topic, partition, topic_id)
         WHERE l.next_offset IS DISTINCT FROM n.next_offset)";
 
+/// Whether a comparison of the revision, as it was begun last, with this live one has come to something.
+const ENDED: &str = "
+    SELECT EXISTS (
+        SELECT FROM millrace.comparison c
+        JOIN millrace.revision r ON r.namespace = c.namespace AND r.view = c.view AND r.revision = c.revision
+        WHERE c.namespace = $1 AND c.view = $2 AND c.live = $3 AND c.revision = $4 AND c.ended_at IS NOT NULL
+          AND c.begun_at >= greatest(r.created_at, r.resumed_at))";
+
 /// What a session that compares a revision is called: it goes on for as long as one of this name is there.
 fn session_name(schema: &str) -> String {
     format!("millrace-compare {schema}")
@@ -142,6 +150,17 @@ pub async fn begin(
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     if row.live.as_ref() != Some(&live.0) || !is_in_state(&mut transaction, view, next, &["open"]).await? {
+        return Ok(changed());
+    }
+    // Somebody may act on what was found, and would do it on what is not known any more.
+    let ended: bool = sqlx::query_scalar(ENDED)
+        .bind(&view.name.namespace)
+        .bind(&view.name.name)
+        .bind(&live.0)
+        .bind(&next.0)
+        .fetch_one(&mut *transaction)
+        .await?;
+    if ended {
         return Ok(changed());
     }
     end_holds(&mut transaction, view).await?;
