@@ -26,6 +26,7 @@ mod status;
 mod test;
 mod test_programs;
 mod test_results;
+mod test_run;
 mod up;
 mod versions;
 mod workload;
