@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(stages(&[TestStage::Cluster, TestStage::Format], &[]), [TestStage::Format, TestStage::Cluster]);
         assert_eq!(
             stages(&[], &[TestStage::Up, TestStage::Cluster, TestStage::Sabotage]),
-            [TestStage::Format, TestStage::Lints, TestStage::Unit]
+            [TestStage::Format, TestStage::Lints, TestStage::Build, TestStage::Unit]
         );
     }
 }

@@ -1,11 +1,9 @@
 //! Replays from anywhere on a real API server, Kafka and Postgres: where each begins, and what is refused.
 
-mod stage;
-
+use crate::stage::{Stage, live, users_view};
 use millrace_crds::ConditionType;
 use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
 use serde_json::{Value, json};
-use stage::{Stage, live, users_view};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const PARTITIONS: i32 = 3;
@@ -72,11 +70,11 @@ async fn refused(stage: &Stage, replay: Value) -> String {
     stage.patch("user-view", json!({"spec": {"replay": replay}})).await;
     let view = stage
         .wait("user-view", "refused", |view| {
-            stage::current(view) && stage::condition(view, ConditionType::Stalled).is_some()
+            crate::stage::current(view) && crate::stage::condition(view, ConditionType::Stalled).is_some()
         })
         .await;
     assert_eq!(live(&view), before);
-    stage::condition(&view, ConditionType::Ready).expect("Ready").message.clone()
+    crate::stage::condition(&view, ConditionType::Ready).expect("Ready").message.clone()
 }
 
 /// Asks for a replay and waits until it is live: the offsets that it began at.

@@ -1,8 +1,6 @@
 //! The pace of a revision that is built: its workers keep to it together, whoever of them lives.
 
-mod common;
-
-use common::Scene;
+use crate::common::Scene;
 use millrace_test_support::plans;
 use std::time::{Duration, Instant};
 

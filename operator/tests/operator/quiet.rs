@@ -1,8 +1,6 @@
 //! Steady state costs nothing: a hundred views at rest, looked at again and again, and nothing is written.
 
-mod stage;
-
-use stage::{Stage, users_view};
+use crate::stage::{Stage, users_view};
 use std::time::Duration;
 
 const VIEWS: usize = 100;

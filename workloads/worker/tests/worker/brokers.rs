@@ -1,8 +1,6 @@
 //! Brokers that go and come back: what is read waits for them, and nothing is lost or stops for long.
 
-mod common;
-
-use common::Scene;
+use crate::common::Scene;
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres, plans};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -119,7 +117,7 @@ async fn records_that_a_new_leader_does_not_have_are_lost_data_whatever_came_sin
     .await
     .expect("the follower leads");
     // The former producer counts its records from those that are gone.
-    scene.producer = common::producer_config(&scene.kafka).create().expect("the settings are valid");
+    scene.producer = crate::common::producer_config(&scene.kafka).create().expect("the settings are valid");
     for _ in 0..3 {
         scene.produce(&users).await;
     }

@@ -1,8 +1,6 @@
 //! A position means something only for the topic and the cluster it was made with, and while the log holds it.
 
-mod common;
-
-use common::Scene;
+use crate::common::Scene;
 use millrace_test_support::{TemporaryKafka, plans};
 use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
 use std::time::Duration;

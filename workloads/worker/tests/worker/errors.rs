@@ -1,8 +1,6 @@
 //! Records that cannot be applied, and what each policy makes of them.
 
-mod common;
-
-use common::Scene;
+use crate::common::Scene;
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres, plans};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

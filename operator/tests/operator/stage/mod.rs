@@ -1,8 +1,6 @@
 //! A stage for the operator: a real API server, Kafka and Postgres, the operator in this process, and stand-ins for its
 //! workers, which move positions and rows in one transaction as workers do. Nothing runs Deployments here.
 
-#![allow(dead_code)]
-
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Namespace, Secret},

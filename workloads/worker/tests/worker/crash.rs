@@ -1,8 +1,6 @@
 //! Workers, Postgres and the network ended at the worst moments: every record still counts once.
 
-mod common;
-
-use common::Scene;
+use crate::common::Scene;
 use millrace_connectors::faults::STEPS;
 use millrace_test_support::{TemporaryPostgres, plans};
 use rand::{Rng, RngExt, SeedableRng};
@@ -40,7 +38,7 @@ async fn workers_killed_at_random_lose_nothing_and_repeat_nothing() {
     let seed = rand::rng().next_u64();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut scene = Scene::new(plans::table_totals, 6).await;
-    let mut workers: Vec<Option<common::Process>> =
+    let mut workers: Vec<Option<crate::common::Process>> =
         (0..3).map(|n| Some(scene.worker(&format!("user-view-{n}")))).collect();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
@@ -157,6 +155,10 @@ async fn postgres_killed_with_minus_nine_takes_nothing_with_it() {
             scene.stored.go_live().await;
         }
         scene.caught_up().await;
-        assert_eq!(scene.stored.rows().await, common::recomputed(&scene.stored.plan, &scene.records), "round {round}");
+        assert_eq!(
+            scene.stored.rows().await,
+            crate::common::recomputed(&scene.stored.plan, &scene.records),
+            "round {round}"
+        );
     }
 }

@@ -1,13 +1,11 @@
 //! A view's life on a real API server, Kafka and Postgres: made, replayed, changed, grown, suspended, deleted, adopted.
 
-mod stage;
-
+use crate::stage::{Stage, condition, current, is, live, users_view};
 use k8s_openapi::ByteString;
 use kube::api::{Patch, PatchParams};
 use millrace_crds::ConditionType;
 use serde_json::json;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
-use stage::{Stage, condition, current, is, live, users_view};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +154,7 @@ async fn a_deleted_view_is_retained_and_adopted(stage: &mut Stage, revision: &st
     let finalizers = kept.metadata.finalizers.clone().expect("the operator's finalizer");
     let whole = json!({
         "apiVersion": "millrace.dev/v1alpha1", "kind": "MaterializedView",
-        "metadata": {"name": "user-view", "namespace": stage::NAMESPACE, "finalizers": finalizers},
+        "metadata": {"name": "user-view", "namespace": crate::stage::NAMESPACE, "finalizers": finalizers},
     });
     let somebody = PatchParams::apply("somebody").force();
     stage.views.patch("user-view", &somebody, &Patch::Apply(whole)).await.expect("the finalizer is applied");
@@ -175,7 +173,7 @@ async fn a_deleted_view_is_retained_and_adopted(stage: &mut Stage, revision: &st
     let spec = serde_json::to_value(&kept.spec).expect("a spec");
     let again = json!({
         "apiVersion": "millrace.dev/v1alpha1", "kind": "MaterializedView",
-        "metadata": {"name": "user-view", "namespace": stage::NAMESPACE}, "spec": spec,
+        "metadata": {"name": "user-view", "namespace": crate::stage::NAMESPACE}, "spec": spec,
     });
     stage.apply(again).await;
     assert_eq!(live(&stage.ready("user-view").await), revision, "the same revision goes on");

@@ -1,8 +1,6 @@
 //! Whole workers on real brokers and a real Postgres: what is read arrives, once.
 
-mod common;
-
-use common::{Scene, line, with_value};
+use crate::common::{Scene, line, with_value};
 use millrace_contract::Plan;
 use millrace_test_support::plans;
 use rand::{Rng, SeedableRng};
@@ -72,7 +70,7 @@ async fn a_tables_groups_are_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn positions_go_past_transaction_markers_and_aborted_records_are_not_read() {
     let mut scene = Scene::new(plans::append, 1).await;
-    let producer: BaseProducer = common::producer_config(&scene.kafka)
+    let producer: BaseProducer = crate::common::producer_config(&scene.kafka)
         .set("transactional.id", format!("tx-{}", scene.topic))
         .create()
         .expect("the settings are valid");

@@ -1,8 +1,6 @@
 //! Gates on a real Postgres, and with an API server and Kafka: what is asked, what comes back, and what cannot be read.
 
-mod database;
-mod stage;
-
+use crate::stage::{Stage, live, users_view};
 use millrace_crds::{ConditionType, MaterializedView, RolloutPhase};
 use millrace_operator::{
     view::{action::Action, gates::Question, name::Revision, observed::Answer},
@@ -11,7 +9,6 @@ use millrace_operator::{
 use millrace_sql::Assertion;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use stage::{Stage, live, users_view};
 use std::collections::BTreeMap;
 
 const NEXT: &str = "bbbbbbbb";
@@ -22,11 +19,11 @@ fn next() -> Revision {
 }
 
 /// A view with a live revision of two rows, and one of three that is built.
-async fn built(name: &str) -> database::Stage {
-    let stage = database::Stage::new(name).await;
+async fn built(name: &str) -> crate::database::Stage {
+    let stage = crate::database::Stage::new(name).await;
     stage.store(NEXT).await;
     let schema = |revision: &Revision| stage.desired.identity.name.schema(revision);
-    stage.execute(&format!("INSERT INTO {}.rows VALUES (1), (2)", schema(&database::live()))).await;
+    stage.execute(&format!("INSERT INTO {}.rows VALUES (1), (2)", schema(&crate::database::live()))).await;
     stage.execute(&format!("INSERT INTO {}.rows VALUES (1), (2), (3)", schema(&next()))).await;
     stage
 }
@@ -35,17 +32,17 @@ fn questions(texts: &[String]) -> Vec<Question> {
     (0..).zip(texts).map(|(number, sql)| Question { number, sql: sql.clone() }).collect()
 }
 
-async fn ask(stage: &database::Stage, texts: &[String]) -> BTreeMap<i32, Answer> {
-    let live = Some(database::live());
+async fn ask(stage: &crate::database::Stage, texts: &[String]) -> BTreeMap<i32, Answer> {
+    let live = Some(crate::database::live());
     stage.perform(Action::RunGates { next: next(), live, questions: questions(texts) }, None).await;
     stage.view().await.revisions.remove(&next()).expect("it is stored").answers
 }
 
 /// What comes back to assertions, as a person writes them.
-async fn details(stage: &database::Stage, assertions: &[&str]) -> Vec<String> {
+async fn details(stage: &crate::database::Stage, assertions: &[&str]) -> Vec<String> {
     let name = &stage.desired.identity.name;
     let rows = |revision: &Revision| format!("SELECT r.id FROM {}.rows AS r", name.schema(revision));
-    let (new, old) = (rows(&next()), rows(&database::live()));
+    let (new, old) = (rows(&next()), rows(&crate::database::live()));
     let sql = |text: &&str| {
         let assertion = Assertion::parse("assertions", text).unwrap_or_else(|error| panic!("{error}"));
         assertion.sql(&new, Some(&old)).expect("both are there")
@@ -207,7 +204,7 @@ async fn a_rollout_passes_its_gates_or_is_given_up() {
     );
     let failed = stage.get(VIEW).await;
     assert_eq!(live(&failed), second);
-    assert!(stage::is(&failed, ConditionType::Available, "True"));
+    assert!(crate::stage::is(&failed, ConditionType::Available, "True"));
 
     gate(&stage, "select count(*) = 0 from {next}").await;
     stage.patch(VIEW, json!({"metadata": {"annotations": {"millrace.dev/retry": "mended"}}})).await;

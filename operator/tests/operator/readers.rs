@@ -1,9 +1,7 @@
 //! Readers during a replay, on a real Postgres: no error, no decrease, no partial table, whatever snapshot they have.
 
-mod stage;
-
+use crate::stage::{Stage, live, users_view};
 use sqlx::{Connection, PgConnection, PgPool};
-use stage::{Stage, live, users_view};
 use std::{
     sync::{
         Arc,

@@ -1,8 +1,6 @@
 //! Epochs that take long: they get smaller, hold nobody up, and are not waited for by whoever comes next.
 
-mod common;
-
-use common::Scene;
+use crate::common::Scene;
 use millrace_connectors::kafka::partition_of;
 use millrace_test_support::plans;
 use std::time::{Duration, Instant};

@@ -1,10 +1,8 @@
 //! What people decide, on a real API server, Kafka and Postgres: to promote, to abort, to try again, to go back, to pause.
 
-mod stage;
-
+use crate::stage::{Stage, condition, live, users_view};
 use millrace_crds::{ConditionType, MaterializedView, RolloutPhase};
 use serde_json::json;
-use stage::{Stage, condition, live, users_view};
 use std::time::Duration;
 
 const VIEW: &str = "user-view";
@@ -43,7 +41,7 @@ async fn a_rollback_goes_back_and_stays_back(stage: &Stage, first: &str, second:
     annotate(stage, "rollback", "it-was-slow").await;
     let said = stage.reason(VIEW, ConditionType::Ready, "RolledBack").await;
     let back = stage.wait(VIEW, "rolled back", |view| live(view) == first).await;
-    assert!(stage::is(&back, ConditionType::Available, "True"));
+    assert!(crate::stage::is(&back, ConditionType::Available, "True"));
     stage.wait(VIEW, "plain again", |view| phase(view) == Some(RolloutPhase::Steady)).await;
     assert!(said.contains(&format!("a person went back from {second}")), "{said}");
     // The column that came with the newer revision stays for whatever depends on it.

@@ -1,8 +1,6 @@
 //! Roles in a real Postgres: readers are let in and put out, and a worker logs in with its password.
 
-mod database;
-
-use database::{LIVE, Stage, live};
+use crate::database::{LIVE, Stage, live};
 use millrace_contract::catalog::{CATALOG_VERSION, MIGRATIONS};
 use millrace_operator::{
     view::{

@@ -1,7 +1,6 @@
 //! What goes wrong outside says so in one reason and one sentence, and heals by itself where it can.
 
-mod stage;
-
+use crate::stage::{NAMESPACE, Stage, is, live, users_view};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
@@ -12,7 +11,6 @@ use millrace_operator::world::connections::{Own, OwnSecret};
 use millrace_test_support::OwnedDatabase;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
-use stage::{NAMESPACE, Stage, is, live, users_view};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,9 @@
 //! Is it the same? On a real API server, Kafka and Postgres: a live result is verified, and a replay that gives other rows
 //! does not go live.
 
-mod stage;
-
+use crate::stage::{Stage, is, live, users_view};
 use millrace_crds::{ConditionType, MaterializedView, VerificationResult, VerificationStatus};
 use serde_json::json;
-use stage::{Stage, is, live, users_view};
 use std::time::Duration;
 
 const VIEW: &str = "user-view";

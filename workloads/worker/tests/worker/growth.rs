@@ -1,8 +1,6 @@
 //! A topic that grows: keys move to other partitions, and each still counts once.
 
-mod common;
-
-use common::Scene;
+use crate::common::Scene;
 use millrace_contract::Plan;
 use millrace_test_support::{TemporaryKafka, plans};
 use rand::{Rng, SeedableRng};
@@ -28,11 +26,11 @@ async fn check(plan: fn(&str) -> Plan) {
         if scene.records.iter().any(|record| record.partition >= 6) {
             break;
         }
-        scene.producer = common::producer_config(&scene.kafka).create().expect("the settings are valid");
+        scene.producer = crate::common::producer_config(&scene.kafka).create().expect("the settings are valid");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     scene.produce_history(&mut random, 1_500).await;
-    let topic = common::identity(&scene.kafka, &scene.topic).await;
+    let topic = crate::common::identity(&scene.kafka, &scene.topic).await;
     assert_eq!(topic.partitions, 8);
     scene.stored.add_partitions(&topic, 6).await;
     scene.produce_history(&mut random, 1_500).await;
@@ -63,7 +61,7 @@ async fn keys_that_another_partitioner_placed_are_noticed() {
     assert_eq!(shared, [(false,)], "murmur2 places keys where they are expected");
     // librdkafka's own default is CRC32.
     scene.producer =
-        common::producer_config(&scene.kafka).set("partitioner", "consistent_random").create().expect("valid");
+        crate::common::producer_config(&scene.kafka).set("partitioner", "consistent_random").create().expect("valid");
     scene.produce_history(&mut random, 300).await;
     scene.caught_up().await;
     let shared: Vec<(bool,)> = scene.query("SELECT bool_and(shared) FROM millrace.progress").await;

@@ -1,7 +1,6 @@
 //! A build that shares the machine with readers, on a real API server, Kafka and Postgres: how fast it may read.
 
-mod stage;
-
+use crate::stage::{NAMESPACE, Stage, live, users_view};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api,
@@ -13,7 +12,6 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use serde_json::json;
-use stage::{NAMESPACE, Stage, live, users_view};
 use std::time::{Duration, Instant};
 
 const VIEW: &str = "user-view";

@@ -1,7 +1,5 @@
 //! A view in a real Postgres, and nothing else: actions are done to it, and it is looked at.
 
-#![allow(dead_code)]
-
 use millrace_crds::MaterializedView;
 use millrace_operator::{
     view::{

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 mod process;
-#[path = "../../../connectors/tests/common/recomputation.rs"]
+#[path = "../../../../connectors/tests/common/recomputation.rs"]
 mod recomputation;
 
 pub use process::Process;

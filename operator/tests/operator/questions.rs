@@ -1,11 +1,9 @@
 //! Questions on a real API server, Kafka and Postgres: each is answered with what is there, and nothing is done.
 
-mod stage;
-
+use crate::stage::{NAMESPACE, Stage, live, users_view};
 use kube::{Api, api::PostParams};
 use millrace_crds::{RolloutPlan, Verdict};
 use serde_json::{Value, json};
-use stage::{NAMESPACE, Stage, live, users_view};
 use std::time::{Duration, Instant};
 
 const PARTITIONS: i32 = 3;

@@ -1,8 +1,6 @@
 //! Holds on real brokers and a real Postgres: workers come to stand at an offset exactly, and go on when it ends.
 
-mod common;
-
-use common::{Scene, recomputed};
+use crate::common::{Scene, recomputed};
 use millrace_test_support::plans;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -97,7 +95,7 @@ async fn a_worker_that_reads_as_fast_as_it_can_never_passes_a_hold() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_between_records_is_stood_at_exactly() {
     let scene = Scene::new(plans::append, 1).await;
-    let producer: BaseProducer = common::producer_config(&scene.kafka)
+    let producer: BaseProducer = crate::common::producer_config(&scene.kafka)
         .set("transactional.id", format!("tx-{}", scene.topic))
         .create()
         .expect("the settings are valid");
