@@ -3,7 +3,7 @@
 mod common;
 
 use common::Scene;
-use millrace_connectors::faults::STEPS;
+use millrace_contract::faults::STEPS;
 use millrace_test_support::{TemporaryPostgres, plans};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
