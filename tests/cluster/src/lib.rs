@@ -7,6 +7,7 @@ pub mod continuity;
 pub mod dashboard;
 pub mod database;
 pub mod documentation;
+pub mod items;
 pub mod manifest;
 pub mod reader;
 pub mod reference;

@@ -14,6 +14,11 @@ impl View {
         View { namespace: namespace.into(), name: name.into() }
     }
 
+    /// What readers query, where the target has the view's own name.
+    pub fn table(&self) -> String {
+        format!("{}.{}", self.namespace, self.name.replace('-', "_"))
+    }
+
     pub fn get(&self, path: &str) -> Result<String> {
         kubectl(&["-n", &self.namespace, "get", "mv", &self.name, "-o", &format!("jsonpath={path}")])
     }
