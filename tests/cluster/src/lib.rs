@@ -14,6 +14,7 @@ pub mod reference;
 pub mod scripted;
 pub mod secured;
 pub mod shell;
+pub mod spectators;
 pub mod swap;
 pub mod topic;
 pub mod users;
