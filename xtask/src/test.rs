@@ -26,7 +26,8 @@ pub struct TestOptions {
     /// Leaves this stage out; may be given several times.
     #[arg(long, value_name = "STAGE")]
     skip: Vec<TestStage>,
-    /// The long form: more random histories, and a million keys through one worker.
+    /// The long form: more random histories, a million keys through one worker, and a million records replayed on the
+    /// cluster while all that can be killed is killed.
     #[arg(long)]
     soak: bool,
     /// Every named fault of tests/sabotage.yaml, not only those that each run tries.
@@ -137,8 +138,11 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
         TestStage::Unit => test_programs::run(checkout, options.soak, results),
         TestStage::Cluster => {
             let programs = Programs::at_hand(&Recipe::read(checkout)?)?;
+            // By the names of their modules: those of the long form run when it is asked for.
+            let long = options.soak.then_some(("cluster tests of the long form", "soak::", "1"));
             [("cluster tests side by side", "together::", "3"), ("cluster tests one by one", "alone::", "1")]
                 .into_iter()
+                .chain(long)
                 .try_for_each(|(title, module, threads)| {
                     // By its name in the whole workspace, not by package: see `cargo::build`.
                     let run = cargo().env("PATH", programs.search_path()).args([

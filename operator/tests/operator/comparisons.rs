@@ -3,7 +3,7 @@
 use millrace_crds::{ComparisonStatus, MaterializedView, UnequalRow};
 use millrace_operator::{
     view::{
-        action::{Action, NewRevision, Owner, Start},
+        action::{Action, Owner},
         comparison::{State, comparison_sql},
         desired::{Desired, Image},
         hold::HOLD_AT_MOST,
@@ -46,40 +46,13 @@ impl Stage {
         stage.perform(Action::MigrateCatalog).await;
         stage.perform(Action::ClaimView { target: stage.desired.target.clone(), from: Owner::NoRow }).await;
         for revision in [live(), next()] {
-            stage.perform(Action::CreateRevision(Box::new(stage.revision(revision)))).await;
+            let new = crate::database::new_revision(&stage.desired, revision);
+            stage.perform(Action::CreateRevision(Box::new(new))).await;
         }
         let plan = &stage.desired.query.as_ref().expect("the query compiles").plan;
         let sql = first_sql(&stage.desired.identity.name, &stage.desired.target, &live(), plan);
         stage.perform(Action::ShowFirst { revision: live(), target: stage.desired.target.clone(), sql }).await;
         stage
-    }
-
-    fn revision(&self, revision: Revision) -> NewRevision {
-        let query = self.desired.query.as_ref().expect("the query compiles");
-        let schema = self.schema(&revision);
-        let start = |partition| Start {
-            topic: "users".into(),
-            partition,
-            topic_id: "topic-1".into(),
-            kafka_cluster_id: "cluster-1".into(),
-            offset: 0,
-        };
-        NewRevision {
-            revision,
-            spec_hash: query.spec_hash(),
-            plan: query.plan.to_json(),
-            plan_format: query.plan.format as i32,
-            tables: query.plan.tables.iter().flat_map(|table| table.create(&schema)).collect(),
-            errors_policy: "DeadLetter".into(),
-            errors_stop_above: None,
-            pace: None,
-            worker_image: "millrace/worker:dev".into(),
-            kafka_cluster_id: "cluster-1".into(),
-            starts: vec![start(0), start(1)],
-            replay_count: (0, 0),
-            replay: None,
-            concurrent: 4,
-        }
     }
 
     fn schema(&self, revision: &Revision) -> String {

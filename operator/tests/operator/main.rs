@@ -13,5 +13,6 @@ mod replays;
 mod roles;
 mod sharing;
 mod stage;
+mod swaps;
 mod troubles;
 mod verification;

@@ -14,6 +14,11 @@ impl View {
         View { namespace: namespace.into(), name: name.into() }
     }
 
+    /// What readers query, where the target has the view's own name.
+    pub fn table(&self) -> String {
+        format!("{}.{}", self.namespace, self.name.replace('-', "_"))
+    }
+
     pub fn get(&self, path: &str) -> Result<String> {
         kubectl(&["-n", &self.namespace, "get", "mv", &self.name, "-o", &format!("jsonpath={path}")])
     }
@@ -55,6 +60,11 @@ impl View {
 
     pub fn patch(&self, patch: &str) -> Result<()> {
         kubectl(&["-n", &self.namespace, "patch", "mv", &self.name, "--type", "merge", "-p", patch]).map(drop)
+    }
+
+    /// Sets an annotation, `key=value`, whatever it was before.
+    pub fn annotate(&self, annotation: &str) -> Result<()> {
+        kubectl(&["-n", &self.namespace, "annotate", "--overwrite", "mv", &self.name, annotation]).map(drop)
     }
 
     pub fn live_revision(&self) -> Result<String> {

@@ -3,11 +3,10 @@
 use millrace_connectors::{
     RawRecords,
     decode::{Decoder, Reason, Rejected},
-    faults::sabotaged,
     kafka::partition_of,
     postgres::{Advance, DeadLetter, LAST_EVENT_TIME},
 };
-use millrace_contract::{Plan, plan::Output};
+use millrace_contract::{Plan, faults::sabotaged, plan::Output};
 use millrace_dataflow::{
     driver::{Dataflow, Mapped, PlanError},
     value::zone_named,

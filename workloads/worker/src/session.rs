@@ -14,11 +14,12 @@ use crate::{
     task::Task,
     telemetry::metrics::Metrics,
 };
-use millrace_connectors::{
+use millrace_connectors::postgres::{Advance, Claimed, Committed, ErrorsPolicy, Problem, Store, StoreError, Survey};
+use millrace_contract::{
     faults::{sabotaged, step},
-    postgres::{Advance, Claimed, Committed, ErrorsPolicy, Problem, Store, StoreError, Survey},
+    ident::consumer_group,
+    revision::RevisionState,
 };
-use millrace_contract::{ident::consumer_group, revision::RevisionState};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, atomic::Ordering},

@@ -13,7 +13,7 @@ use crate::view::{
     desired::Identity,
     name::{Revision, Target},
 };
-use millrace_contract::ident::quote;
+use millrace_contract::{faults::sabotaged, ident::quote};
 use sqlx::{PgConnection, PgPool};
 
 async fn brief_locks(connection: &mut PgConnection) -> Result<(), Refusal> {
@@ -101,7 +101,8 @@ pub async fn show(
         return Ok(changed());
     }
     // A switch may be replaced only when every snapshot sees the last cut-over: older ones would see nothing.
-    if expected.starts_with("switch:") && old_snapshots(&mut transaction, view).await? {
+    let switch = expected.starts_with("switch:") && !sabotaged("plain_too_early");
+    if switch && old_snapshots(&mut transaction, view).await? {
         return Ok(Performed::NotYet("readers whose snapshots are older than the cut-over".to_owned()));
     }
     if is_foreign(&mut transaction, &view.name, &row.target).await? {
@@ -192,7 +193,7 @@ pub async fn cut_over(
         .bind(&next.0)
         .fetch_one(&mut *transaction)
         .await?;
-    if behind && !unfinished {
+    if behind && !unfinished && !sabotaged("swap_without_comparing") {
         return Ok(Performed::NotYet(format!("revision {next} to pass the live one")));
     }
     sqlx::query(
@@ -246,12 +247,13 @@ pub async fn fence(pool: &PgPool, view: &Identity, live: &Revision) -> Result<Pe
     lock_progress(&mut transaction, view, live).await?;
     set_state(&mut transaction, view, live, "fenced").await?;
     sqlx::query(
-        "UPDATE millrace.progress SET owner = owner + 1, holder = NULL, lease_until = '-infinity'
+        "UPDATE millrace.progress SET owner = owner + $4, holder = NULL, lease_until = '-infinity'
          WHERE namespace = $1 AND view = $2 AND revision = $3",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
     .bind(&live.0)
+    .bind(i64::from(!sabotaged("fence_keeps_owners")))
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;

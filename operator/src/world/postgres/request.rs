@@ -13,6 +13,7 @@ use crate::view::{
     request::{Deed, Request},
     trouble::Trouble,
 };
+use millrace_contract::faults::sabotaged;
 use millrace_crds::Reason;
 use sqlx::{PgConnection, PgPool};
 
@@ -30,7 +31,7 @@ pub async fn obey(pool: &PgPool, view: &Identity, request: &Request, deed: &Deed
     .execute(&mut *transaction)
     .await?
     .rows_affected();
-    if new == 0 {
+    if new == 0 && !sabotaged("request_acts_twice") {
         return Ok(changed());
     }
     let done = match deed {

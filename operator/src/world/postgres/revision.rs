@@ -10,7 +10,7 @@ use crate::view::{
     desired::Identity,
     name::Revision,
 };
-use millrace_contract::{catalog::worker_grants, ident::quote};
+use millrace_contract::{catalog::worker_grants, faults::sabotaged, ident::quote};
 use sqlx::{PgConnection, PgPool};
 
 /// Schema, tables, rights, row, positions and the replay that asked for it, in one transaction.
@@ -69,7 +69,7 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
         .bind(&new.revision.0)
         .execute(&mut *transaction)
         .await?;
-        if accepted.rows_affected() == 0 {
+        if accepted.rows_affected() == 0 && !sabotaged("replay_accepted_twice") {
             return Ok(changed());
         }
     }

@@ -3,7 +3,7 @@
 use millrace_crds::MaterializedView;
 use millrace_operator::{
     view::{
-        action::{Action, Owner},
+        action::{Action, NewRevision, Owner, Start},
         desired::{Desired, Image},
         known::Known,
         name::{Revision, Target},
@@ -109,6 +109,35 @@ impl Stage {
             .fetch_one(&self.pool)
             .await
             .expect("Postgres answers")
+    }
+}
+
+/// A revision of the query that is asked for, which reads two partitions from their first record.
+pub fn new_revision(desired: &Desired, revision: Revision) -> NewRevision {
+    let query = desired.query.as_ref().expect("the query compiles");
+    let schema = desired.identity.name.schema(&revision);
+    let start = |partition| Start {
+        topic: "users".into(),
+        partition,
+        topic_id: "topic-1".into(),
+        kafka_cluster_id: "cluster-1".into(),
+        offset: 0,
+    };
+    NewRevision {
+        revision,
+        spec_hash: query.spec_hash(),
+        plan: query.plan.to_json(),
+        plan_format: query.plan.format as i32,
+        tables: query.plan.tables.iter().flat_map(|table| table.create(&schema)).collect(),
+        errors_policy: "DeadLetter".into(),
+        errors_stop_above: None,
+        pace: None,
+        worker_image: "millrace/worker:dev".into(),
+        kafka_cluster_id: "cluster-1".into(),
+        starts: vec![start(0), start(1)],
+        replay_count: (0, 0),
+        replay: None,
+        concurrent: 4,
     }
 }
 

@@ -1,8 +1,7 @@
 //! The first statement of every epoch: lock this epoch's positions, in order, and advance them if they are still ours.
 
 use super::{epoch::Advance, error::StoreError, lease::HOLD, store::RevisionName};
-use crate::faults::sabotaged;
-use millrace_contract::catalog::LEASE_SECONDS;
+use millrace_contract::{catalog::LEASE_SECONDS, faults::sabotaged};
 use sqlx::{PgConnection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Workers, Postgres and the network ended at the worst moments: every record still counts once.
 
 use crate::common::Scene;
-use millrace_connectors::faults::STEPS;
+use millrace_contract::faults::STEPS;
 use millrace_test_support::{TemporaryPostgres, plans};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

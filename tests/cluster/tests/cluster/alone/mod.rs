@@ -6,4 +6,5 @@ mod b_faults;
 mod c_replay;
 mod c_scripts;
 mod d_losses;
+mod d_upgrade;
 mod e_helm;

@@ -1,7 +1,7 @@
 //! Named faults for crash and sabotage tests: chosen by `MILLRACE_FAULT=name[:n]`, absent from release builds.
 //!
 //! A step (`after_fence`) ends the process there, as kill −9 would, at its n-th pass. A sabotage (`no_owner_check`)
-//! breaks one rule of the protocol for as long as the process runs; the suite must notice each of them.
+//! breaks one rule for as long as the process runs; the suite must notice each of them.
 
 /// The places at which a process can be ended: in an epoch's transaction, in its order, and after a claim.
 pub const STEPS: &[&str] = &[
@@ -57,6 +57,38 @@ pub const SABOTAGES: &[&str] = &[
     "ignore_pace",
     // An epoch goes past the offset that its partition is held at.
     "ignore_hold",
+    // The operator swaps whatever the positions of the two revisions are.
+    "swap_without_comparing",
+    // The workers of a live revision that is fenced stay its owners.
+    "fence_keeps_owners",
+    // A live revision that is fenced stays fenced.
+    "fence_without_end",
+    // The switch goes while a reader's snapshot is older than the cut-over.
+    "plain_too_early",
+    // A revision is dropped although it is live, shown or open by now.
+    "drop_without_looking",
+    // A revision is dropped while a reader's snapshot is older than the cut-over.
+    "drop_under_readers",
+    // A replay that has acted is planned once more.
+    "replay_acts_twice",
+    // A replay that has acted is accepted once more.
+    "replay_accepted_twice",
+    // A request that has acted is obeyed once more.
+    "request_acts_twice",
+    // What an assertion answered is not looked at.
+    "gate_ignored",
+    // Revisions are compared wherever they stand.
+    "compare_anywhere",
+    // A revision with other rows goes live where equal ones are required.
+    "unequal_goes_live",
+    // A revision goes live without the person who has a say in it.
+    "person_not_awaited",
+    // What could not be asked is taken for what is not there.
+    "unknown_is_absent",
+    // A replay begins past what the live revision began with.
+    "history_discarded",
+    // A new revision begins where retention has left off.
+    "truncation_accepted",
 ];
 
 #[cfg(debug_assertions)]
