@@ -89,9 +89,13 @@ impl Cluster {
         Ok(list.items)
     }
 
+    pub async fn view(&self, name: &str) -> Result<MaterializedView, Failure> {
+        self.views().get(name).await.map_err(|error| self.failure(error, name))
+    }
+
     /// Events are for people's eyes: whoever may not read them sees the view without.
     pub async fn look(&self, name: &str) -> Result<Seen, Failure> {
-        let view = self.views().get(name).await.map_err(|error| self.failure(error, name))?;
+        let view = self.view(name).await?;
         let uid = view.uid().unwrap_or_default();
         let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
         let events = self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items);

@@ -181,7 +181,7 @@ async fn request(
     options: &WaitOptions,
     choose: impl FnOnce(&MaterializedView) -> Result<Request, String>,
 ) -> Result<(), Failure> {
-    let view = cluster.look(name).await?.view;
+    let view = cluster.view(name).await?;
     let request = choose(&view).map_err(Failure::Refused)?;
     carry_out(cluster, name, &decision::annotate(name, &request), &format!("asked for: {request}")).await?;
     let live = view.status.and_then(|status| status.live_revision);
@@ -190,7 +190,7 @@ async fn request(
 
 async fn begin_again(cluster: &Cluster, options: ReplayOptions) -> Result<(), Failure> {
     let ReplayOptions { name, id, from, accept_truncation, discard_history, wait: options } = options;
-    let view = cluster.look(&name).await?.view;
+    let view = cluster.view(&name).await?;
     let wanted = Replay { id: id.clone(), from, accept_truncation, discard_history };
     let decision = replay::ask(&view, &wanted).map_err(Failure::Refused)?;
     let view = carry_out(cluster, &name, &decision, &format!("asked for: replay {id}")).await?;

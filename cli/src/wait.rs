@@ -42,8 +42,8 @@ async fn end(cluster: &Cluster, name: &str, awaited: &Awaited, said: &mut String
     let mut changes = cluster.changes(Views::Named(name));
     let mut refused_since = None;
     loop {
-        let verdict = match cluster.look(name).await {
-            Ok(seen) => judge(awaited, &seen.view, &seen.events),
+        let verdict = match cluster.view(name).await {
+            Ok(view) => judge(awaited, &view),
             Err(failure) if failure.passes() => Verdict::StillGoing(failure.to_string()),
             Err(failure) => return Err(failure),
         };

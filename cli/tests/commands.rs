@@ -220,8 +220,8 @@ async fn whoever_waits_is_told_what_it_came_to(stage: &Stage) {
 
     let retrying = stage.start("-n shop retry user-view --id in-vain --wait");
     stage.wait("retry", "in-vain").await;
-    stage.tell("NothingToDo", "retry in-vain came to nothing: what the resource asks for was not given up").await;
-    stage.report(json!({"requests": [{"verb": "retry", "id": "in-vain"}]})).await;
+    let nothing = "what the resource asks for was not given up";
+    stage.report(json!({"requests": [{"verb": "retry", "id": "in-vain", "nothingToDo": nothing}]})).await;
     assert_refused(&ended(retrying), "there was nothing to do: what the resource asks for was not given up");
 
     let late = stage.type_in("-n shop rollback user-view --id later --wait --timeout 2s");

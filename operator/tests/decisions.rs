@@ -2,7 +2,7 @@
 
 mod stage;
 
-use millrace_crds::{ConditionType, MaterializedView, RolloutPhase};
+use millrace_crds::{ConditionType, MaterializedView, Request, RolloutPhase, Verb};
 use serde_json::json;
 use stage::{Stage, condition, live, users_view};
 use std::time::Duration;
@@ -75,6 +75,11 @@ async fn an_abort_and_a_retry_act_once(stage: &Stage) {
     assert_ne!(next, before);
     annotate(stage, "promote", &next).await;
     assert_eq!(live(&stage.ready(VIEW).await), next);
+    annotate(stage, "abort", "too-late").await;
+    let request = Request { verb: Verb::Abort, id: "too-late".into() };
+    let said = |view: &MaterializedView| view.status.as_ref()?.request(&request)?.nothing_to_do.clone();
+    let view = stage.wait(VIEW, "there was nothing to abort", |view| said(view).is_some()).await;
+    assert_eq!(said(&view).as_deref(), Some("no revision is being built"));
 }
 
 async fn a_paused_rollout_stands_still(stage: &Stage) {

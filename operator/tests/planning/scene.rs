@@ -106,7 +106,7 @@ pub fn prepared() -> Scene {
             readers: BTreeSet::new(),
             workers_alive: false,
             replays: Vec::new(),
-            requests: BTreeSet::new(),
+            requests: BTreeMap::new(),
             rolled_back: None,
             live_bytes: None,
             revisions: BTreeMap::new(),

@@ -130,7 +130,7 @@ impl SimulatedPostgres {
                             readers: BTreeSet::new(),
                             workers_alive: false,
                             replays: Vec::new(),
-                            requests: BTreeSet::new(),
+                            requests: BTreeMap::new(),
                             rolled_back: None,
                             live_bytes: None,
                             revisions: BTreeMap::new(),
