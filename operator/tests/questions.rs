@@ -5,7 +5,7 @@ mod stage;
 use kube::{Api, api::PostParams};
 use millrace_crds::{RolloutPlan, Verdict};
 use serde_json::{Value, json};
-use stage::{NAMESPACE, Stage, live, users_view};
+use stage::{NAMESPACE, PATIENCE, Stage, live, users_view};
 use std::time::{Duration, Instant};
 
 const PARTITIONS: i32 = 3;
@@ -82,7 +82,7 @@ async fn ask(stage: &Stage, name: &str, manifest: &Value) -> RolloutPlan {
         if question.verdict().is_some() {
             return question;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{name} is not answered: {:?}", question.status);
+        assert!(begun.elapsed() < PATIENCE, "{name} is not answered: {:?}", question.status);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

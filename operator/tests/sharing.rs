@@ -13,7 +13,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use serde_json::json;
-use stage::{NAMESPACE, Stage, live, users_view};
+use stage::{NAMESPACE, PATIENCE, Stage, live, users_view};
 use std::time::{Duration, Instant};
 
 const VIEW: &str = "user-view";
@@ -60,7 +60,7 @@ async fn paces(stage: &Stage, wanted: &str) {
         if found.as_deref() == Some(wanted) {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "expected {wanted}, found {found:?}");
+        assert!(begun.elapsed() < PATIENCE, "expected {wanted}, found {found:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
