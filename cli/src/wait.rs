@@ -33,8 +33,9 @@ pub async fn wait(cluster: &Cluster, name: &str, awaited: &Awaited, options: &Wa
     let ended = timeout(options.timeout, end(cluster, name, awaited, &mut said)).await;
     ended.unwrap_or_else(|_| {
         Err(Failure::TimedOut(format!(
-            "not done after {}: {said}; it stays asked for, and `millrace status {name}` shows how it goes on",
-            duration(options.timeout)
+            "not done after {}: {said}; it stays asked for, and `millrace -n {} status {name}` shows how it goes on",
+            duration(options.timeout),
+            cluster.namespace()
         )))
     })
 }
