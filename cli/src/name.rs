@@ -1,16 +1,15 @@
 //! Names of views and namespaces, which become parts of an address of the API server.
 
-/// A name as Kubernetes takes it for a view or a namespace; the sentence says what to write instead.
+/// A name as Kubernetes takes it for a view or a namespace; otherwise what to write instead.
 pub fn parse_name(text: &str) -> Result<String, String> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let well = !text.is_empty() && text.len() <= 63 && text.bytes().all(inner);
     if well && !text.starts_with('-') && !text.ends_with('-') {
         return Ok(text.to_owned());
     }
-    Err(format!(
-        "'{text}' is no name; write the name alone, with lower-case letters, digits and - only, that begins and ends with \
-         a letter or a digit, such as user-view"
-    ))
+    Err("write the name alone, with lower-case letters, digits and - only, a letter or a digit at both ends, such as \
+         user-view"
+        .into())
 }
 
 #[cfg(test)]

@@ -97,9 +97,11 @@ fn views(text: &str) -> Result<Vec<View>, String> {
         }
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let name = text(&value["metadata"]["name"]).ok_or("a MaterializedView has no metadata.name; write one")?;
-        let name = parse_name(&name).map_err(|sentence| format!("metadata.name: {sentence}"))?;
-        let namespace = text(&value["metadata"]["namespace"]).map(|namespace| parse_name(&namespace)).transpose();
-        let namespace = namespace.map_err(|sentence| format!("metadata.namespace: {sentence}"))?;
+        let namespace = text(&value["metadata"]["namespace"]);
+        for (field, name) in [("name", Some(&name)), ("namespace", namespace.as_ref())] {
+            let Some(name) = name else { continue };
+            parse_name(name).map_err(|what| format!("metadata.{field} is '{name}'; {what}"))?;
+        }
         views.push(View { name, namespace, spec: value["spec"].clone() });
     }
     if views.is_empty() {
@@ -138,10 +140,10 @@ mod tests {
             ("", "it has no MaterializedView"),
             ("kind: MaterializedView\nspec: {}\n", "no metadata.name"),
             ("kind: [", "it is no YAML"),
-            ("kind: MaterializedView\nmetadata: {name: 사용자}\n", "metadata.name: '사용자' is no name"),
+            ("kind: MaterializedView\nmetadata: {name: 사용자}\n", "metadata.name is '사용자'; write the name alone"),
             (
                 "kind: MaterializedView\nmetadata: {name: user-view, namespace: a/b}\n",
-                "metadata.namespace: 'a/b' is no name",
+                "metadata.namespace is 'a/b'; write the name alone",
             ),
         ] {
             let refused = views(text).expect_err(text);
