@@ -1,6 +1,9 @@
 //! The cluster that views are in, as kubectl reaches it: the program's only way to the API server.
 
-use crate::failure::Failure;
+use crate::{
+    failure::{Failure, Sought},
+    name::parse_name,
+};
 use clap::Args;
 use futures::{
     StreamExt,
@@ -18,9 +21,10 @@ use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 
 #[derive(Args)]
+#[command(next_help_heading = "Which cluster")]
 pub struct ClusterOptions {
     /// The namespace of the views; the context's own when left out.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, value_parser = parse_name)]
     namespace: Option<String>,
     /// The context of the kubeconfig; its current one when left out.
     #[arg(long, global = true)]
@@ -34,7 +38,9 @@ pub struct Cluster {
     client: Client,
     server: String,
     namespace: String,
-    /// What kubectl has to be told to ask the same namespace of the same cluster.
+    /// The namespace was typed, and is not the context's own.
+    chosen: bool,
+    /// What kubectl has to be told to ask the same cluster.
     kubectl: Vec<String>,
 }
 
@@ -55,6 +61,7 @@ pub enum Views<'a> {
 /// Yields whenever something has changed.
 pub type Changes = BoxStream<'static, ()>;
 
+const VIEW: &str = "MaterializedView";
 /// What has not changed for this long is looked at all the same: ages grow, and a change may have been missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Changes that come together, as when a watch begins, are one.
@@ -65,13 +72,13 @@ impl Cluster {
         let config = configuration(options).await?;
         let server = config.cluster_url.to_string();
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(|error| Failure::of(error, &server, &namespace, ""))?;
+        let sought = Sought { server: &server, namespace: &namespace, kind: VIEW, name: "" };
+        let client = Client::try_from(config).map_err(|error| Failure::of(error, &sought))?;
         let kubeconfig = options.kubeconfig.as_ref().map(|file| file.display().to_string());
         let named = [("--kubeconfig", kubeconfig), ("--context", options.context.clone())];
         let mut kubectl = vec!["kubectl".to_owned()];
         kubectl.extend(named.into_iter().flat_map(|(name, value)| Some([name.to_owned(), value?])).flatten());
-        kubectl.extend(["-n".to_owned(), namespace.clone()]);
-        Ok(Cluster { client, server, namespace, kubectl })
+        Ok(Cluster { client, server, namespace, chosen: options.namespace.is_some(), kubectl })
     }
 
     pub fn namespace(&self) -> &str {
@@ -79,8 +86,13 @@ impl Cluster {
     }
 
     /// A command of kubectl as a person would type it into a shell.
-    pub fn kubectl(&self, words: &[String]) -> String {
-        self.kubectl.iter().chain(words).map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    pub fn kubectl<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
+        self.kubectl_in(&self.namespace, words)
+    }
+
+    fn kubectl_in<'a>(&'a self, namespace: &'a str, words: impl IntoIterator<Item = &'a str>) -> String {
+        let place = self.kubectl.iter().map(String::as_str).chain(["-n", namespace]);
+        place.chain(words).map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     pub async fn list(&self, everywhere: bool) -> Result<Vec<MaterializedView>, Failure> {
@@ -89,9 +101,13 @@ impl Cluster {
         Ok(list.items)
     }
 
+    pub async fn view(&self, name: &str) -> Result<MaterializedView, Failure> {
+        self.views().get(name).await.map_err(|error| self.failure(error, name))
+    }
+
     /// Events are for people's eyes: whoever may not read them sees the view without.
     pub async fn look(&self, name: &str) -> Result<Seen, Failure> {
-        let view = self.views().get(name).await.map_err(|error| self.failure(error, name))?;
+        let view = self.view(name).await?;
         let uid = view.uid().unwrap_or_default();
         let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
         let events = self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items);
@@ -123,10 +139,17 @@ impl Cluster {
         changes.ready_chunks(TOGETHER).map(|_| ()).boxed()
     }
 
-    /// The questions of a namespace; of the chosen one when none is said.
-    pub fn questions(&self, namespace: Option<&str>) -> Questions<'_> {
+    /// The questions of a manifest's namespace; of the chosen one when it says none. As with kubectl apply, the two are
+    /// the same where both are said.
+    pub fn questions(&self, namespace: Option<&str>) -> Result<Questions<'_>, Failure> {
         let namespace = namespace.unwrap_or(&self.namespace).to_owned();
-        Questions { cluster: self, api: Api::namespaced(self.client.clone(), &namespace), namespace }
+        if self.chosen && namespace != self.namespace {
+            return Err(Failure::Refused(format!(
+                "the manifest says the namespace {namespace}, and -n says {}; leave one of them out",
+                self.namespace
+            )));
+        }
+        Ok(Questions { cluster: self, api: Api::namespaced(self.client.clone(), &namespace), namespace })
     }
 
     fn views(&self) -> Api<MaterializedView> {
@@ -138,7 +161,7 @@ impl Cluster {
     }
 
     fn failure(&self, error: kube::Error, name: &str) -> Failure {
-        Failure::of(error, &self.server, &self.namespace, name)
+        Failure::of(error, &Sought { server: &self.server, namespace: &self.namespace, kind: VIEW, name })
     }
 }
 
@@ -162,13 +185,19 @@ impl Questions<'_> {
         self.api.get(name).await.map_err(|error| self.failure(error, name))
     }
 
+    /// A command of kubectl in the namespace of these questions.
+    pub fn kubectl<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
+        self.cluster.kubectl_in(&self.namespace, words)
+    }
+
     pub async fn forget(&self, name: &str) -> Result<(), Failure> {
         self.api.delete(name, &DeleteParams::default()).await.map_err(|error| self.failure(error, name))?;
         Ok(())
     }
 
     fn failure(&self, error: kube::Error, name: &str) -> Failure {
-        Failure::of(error, &self.cluster.server, &self.namespace, name)
+        let server = &self.cluster.server;
+        Failure::of(error, &Sought { server, namespace: &self.namespace, kind: "RolloutPlan", name })
     }
 }
 

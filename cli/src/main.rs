@@ -5,6 +5,7 @@ mod command_line;
 mod decision;
 mod failure;
 mod figures;
+mod name;
 mod output;
 mod page;
 mod plan;
@@ -23,7 +24,9 @@ async fn main() -> ExitCode {
     match command_line::run(CommandLine::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.is_heard_by_nobody() {
+                eprintln!("error: {failure}");
+            }
             failure.exit_code()
         }
     }

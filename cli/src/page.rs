@@ -6,7 +6,10 @@ use crate::{
 };
 use k8s_openapi::{api::core::v1::Event, apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::ResourceExt;
-use millrace_crds::{ConditionType, MaterializedView, MaterializedViewStatus, RolloutPhase, RolloutStatus};
+use millrace_crds::{
+    ComparisonStatus, ConditionType, MaterializedView, MaterializedViewStatus, RolloutPhase, RolloutStatus,
+    VerificationStatus,
+};
 
 /// The newest events that the page shows.
 const EVENTS: usize = 10;
@@ -39,7 +42,9 @@ fn head(view: &MaterializedView, status: &MaterializedViewStatus, now: Timestamp
         add("Rollout:", Some(format!("revision {}, {:?}", rollout.revision, rollout.phase)));
         add("Progress:", progress(rollout));
         add("Waits for:", rollout.waiting_on.clone());
+        add("Compared:", rollout.comparison.as_ref().map(compared));
     }
+    add("Verified:", status.verification.as_ref().map(|verification| verified(verification, now)));
     rows
 }
 
@@ -68,6 +73,31 @@ fn progress(rollout: &RolloutStatus) -> Option<String> {
         text.push_str(&format!(", {} to go", length(seconds)));
     }
     Some(text)
+}
+
+/// What differs between the rows of a rollout's revision and those of the live one.
+fn compared(comparison: &ComparisonStatus) -> String {
+    let ComparisonStatus { compared_rows, only_in_live, only_in_next, different, sample: _ } = comparison;
+    if comparison.is_equal() {
+        return format!("equal, {} rows", count(*compared_rows));
+    }
+    format!(
+        "of {} rows {} only in the live one, {} with other values; {} only in the next one",
+        count(*compared_rows),
+        count(*only_in_live),
+        count(*different),
+        count(*only_in_next)
+    )
+}
+
+/// What a verification came to.
+fn verified(verification: &VerificationStatus, now: Timestamp) -> String {
+    let begun = age(Some(verification.begun_at.0), now);
+    match (&verification.result, &verification.message) {
+        (None, _) => format!("goes on, begun {begun} ago"),
+        (Some(result), None) => format!("{result:?}, begun {begun} ago"),
+        (Some(result), Some(message)) => format!("{result:?}, begun {begun} ago: {message}"),
+    }
 }
 
 /// What is being done, in one line.
@@ -284,6 +314,29 @@ pub mod tests {
             10m    Normal   RevisionCreated   revision 5e6f7a8b is built for the replay after-bugfix
         "#]]
         .assert_eq(&shown(status, &events));
+    }
+
+    #[test]
+    fn what_was_compared_and_verified_is_on_the_page() {
+        let lines = |comparison: Value, verification: Value| {
+            let rollout = json!({"revision": "5e6f7a8b", "phase": "Gating", "comparison": comparison});
+            let page = shown(json!({"rollout": rollout, "verification": verification}), &[]);
+            let wanted = |line: &&str| line.starts_with("Compared:") || line.starts_with("Verified:");
+            page.lines().filter(wanted).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let found = |live: i64, different: i64| json!({"comparedRows": 1200, "onlyInLive": live, "onlyInNext": 0, "different": different});
+        let verified = |result: Value, message: Value| json!({"begunAt": "2026-01-02T22:00:00Z", "result": result, "message": message});
+        assert_eq!(
+            lines(found(0, 0), verified(Value::Null, Value::Null)),
+            ["Compared:    equal, 1,200 rows", "Verified:    goes on, begun 2h ago"]
+        );
+        assert_eq!(
+            lines(found(2, 3), verified(json!("Refused"), json!("보존 기간이 지났습니다"))),
+            [
+                "Compared:    of 1,200 rows 2 only in the live one, 3 with other values; 0 only in the next one",
+                "Verified:    Refused, begun 2h ago: 보존 기간이 지났습니다",
+            ]
+        );
     }
 
     #[test]

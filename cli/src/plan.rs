@@ -1,6 +1,6 @@
 //! `millrace plan`: asks the operator what a manifest would do, shows the answer, and takes the question back.
 
-use crate::{cluster::Cluster, failure::Failure, output::say};
+use crate::{cluster::Cluster, failure::Failure, figures::duration, name::parse_name, output::say};
 use clap::Args;
 use k8s_openapi::jiff::Timestamp;
 use millrace_crds::{RolloutPlan, Verdict, duration::parse_duration};
@@ -51,7 +51,8 @@ struct View {
     spec: Value,
 }
 
-/// Asks, waits for the answer, and takes the question back whatever comes.
+/// Asks, waits for the answer, and takes the question back. One that is not answered stays, to be looked at, until it goes
+/// by itself.
 async fn ask(cluster: &Cluster, view: &View, patience: Duration) -> Result<RolloutPlan, Failure> {
     let name = format!("{}-{}", view.name, Timestamp::now().as_millisecond());
     let question = json!({
@@ -60,21 +61,23 @@ async fn ask(cluster: &Cluster, view: &View, patience: Duration) -> Result<Rollo
         "metadata": {"name": name},
         "spec": {"view": view.name, "spec": view.spec},
     });
-    let questions = cluster.questions(view.namespace.as_deref());
+    let questions = cluster.questions(view.namespace.as_deref())?;
     questions.ask(&question).await?;
     let answer = timeout(patience, async {
         loop {
-            let asked = questions.look(&name).await?;
-            if asked.verdict().is_some() {
-                return Ok(asked);
+            match questions.look(&name).await {
+                Ok(asked) if asked.verdict().is_some() => return Ok(asked),
+                Err(failure) if !failure.passes() => return Err(failure),
+                Ok(_) | Err(_) => {}
             }
             sleep(Duration::from_millis(200)).await;
         }
     });
     let answered = answer.await.unwrap_or_else(|_| {
         Err(Failure::TimedOut(format!(
-            "no answer after {patience:?}; is the operator running, and does it reach Kafka and Postgres? `kubectl get \
-             mvplan {name} -o yaml` says what it waits for"
+            "no answer after {}; is the operator running, and does it reach Kafka and Postgres? `{}` says what it waits for",
+            duration(patience),
+            questions.kubectl(["get", "mvplan", name.as_str(), "-o", "yaml"])
         )))
     });
     if answered.is_ok() {
@@ -94,7 +97,12 @@ fn views(text: &str) -> Result<Vec<View>, String> {
         }
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let name = text(&value["metadata"]["name"]).ok_or("a MaterializedView has no metadata.name; write one")?;
-        views.push(View { name, namespace: text(&value["metadata"]["namespace"]), spec: value["spec"].clone() });
+        let namespace = text(&value["metadata"]["namespace"]);
+        for (field, name) in [("name", Some(&name)), ("namespace", namespace.as_ref())] {
+            let Some(name) = name else { continue };
+            parse_name(name).map_err(|what| format!("metadata.{field} is '{name}'; {what}"))?;
+        }
+        views.push(View { name, namespace, spec: value["spec"].clone() });
     }
     if views.is_empty() {
         return Err("it has no MaterializedView; name the file that kubectl apply is given".into());
@@ -118,12 +126,25 @@ mod tests {
     }
 
     #[test]
+    fn offsets_by_the_numbers_of_partitions_are_read_as_kubectl_reads_them() {
+        let text = "kind: MaterializedView\nmetadata: {name: user-view}\n\
+                    spec: {replay: {id: again, from: {offsets: {users: {0: 1200, 1: 1180}}}}}\n";
+        let found = views(text).expect("a view");
+        assert_eq!(found[0].spec["replay"]["from"]["offsets"], json!({"users": {"0": 1200, "1": 1180}}));
+    }
+
+    #[test]
     fn a_manifest_without_a_view_is_refused_with_a_sentence() {
         for (text, said) in [
             ("kind: Namespace\n", "it has no MaterializedView"),
             ("", "it has no MaterializedView"),
             ("kind: MaterializedView\nspec: {}\n", "no metadata.name"),
             ("kind: [", "it is no YAML"),
+            ("kind: MaterializedView\nmetadata: {name: 사용자}\n", "metadata.name is '사용자'; write the name alone"),
+            (
+                "kind: MaterializedView\nmetadata: {name: user-view, namespace: a/b}\n",
+                "metadata.namespace is 'a/b'; write the name alone",
+            ),
         ] {
             let refused = views(text).expect_err(text);
             assert!(refused.contains(said), "{text:?}: {refused}");

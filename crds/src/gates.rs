@@ -14,7 +14,7 @@ use crate::validation::{duration_rules, is_duration, must, must_at};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gates {
-    /// The revision is at most this many records behind the live one. A view's first revision has nothing to be behind.
+    /// The revision is at most this many records behind the live one, 2000 at most unless given. A view's first revision has nothing to be behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = behind_rules()))]
     pub max_behind_live: Option<i64>,

@@ -111,7 +111,7 @@ fn every_rule_says_a_sentence() {
 }
 
 #[test]
-fn the_printer_columns_are_the_eight_of_the_design() {
+fn the_printer_columns_are_what_a_person_looks_for() {
     let definition = definition::materialized_view();
     let columns = definition.spec.versions[0].additional_printer_columns.clone().unwrap_or_default();
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();

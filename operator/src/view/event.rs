@@ -2,7 +2,6 @@
 
 use super::{
     action::{Action, Owner, pairs},
-    request::Deed,
     verification::Beginning,
 };
 use millrace_crds::{Reason, VerificationResult};
@@ -90,13 +89,13 @@ impl Action {
                 };
                 return Some(Event { warning, reason, message: message.clone() });
             }
-            Action::Obey { request, deed: Deed::Verify(Beginning::Refuse(why)) } => {
-                return Some(Event { warning: true, reason: "NothingToDo", message: request.came_to_nothing(why) });
-            }
-            Action::Obey { request, deed: Deed::Nothing(why) } => {
-                return Some(Event { warning: true, reason: "NothingToDo", message: request.came_to_nothing(why) });
-            }
-            Action::Obey { request, deed } => ("Obeyed", format!("{request} came to: {deed}")),
+            Action::Obey { request, deed } => match deed.nothing() {
+                Some(why) => {
+                    let message = format!("{request} came to nothing: {why}");
+                    return Some(Event { warning: true, reason: "NothingToDo", message });
+                }
+                None => ("Obeyed", format!("{request} came to: {deed}")),
+            },
             Action::SetPaused { revision, paused: true } => {
                 ("RolloutPaused", format!("the rollout of revision {revision} stands still"))
             }

@@ -148,8 +148,8 @@ pub struct ViewRow {
     /// Workers hold leases or renew their rows now.
     pub workers_alive: bool,
     pub replays: Vec<AcceptedReplay>,
-    /// The requests that have acted.
-    pub requests: BTreeSet<Request>,
+    /// The requests that have acted; with a sentence those that found nothing to do.
+    pub requests: BTreeMap<Request, Option<String>>,
     /// The revision that a person went back from, and the one that is to be live while the resource asks for that.
     pub rolled_back: Option<(Revision, Revision)>,
     /// Bytes of the live revision's tables; asked only while another one is to take its place.

@@ -1,75 +1,66 @@
 //! Comparisons on a real Postgres: what is equal, what is not, and how two revisions are held until they are compared.
 
-use millrace_crds::{ComparisonStatus, MaterializedView, UnequalRow};
+use crate::database::{self, live};
+use millrace_crds::{ComparisonStatus, UnequalRow};
 use millrace_operator::{
     view::{
-        action::{Action, Owner},
+        action::Action,
         comparison::{State, comparison_sql},
-        desired::{Desired, Image},
         hold::HOLD_AT_MOST,
-        known::Known,
         name::Revision,
-        observed::{PostgresAddress, ViewRow},
+        observed::ViewRow,
         shown::first_sql,
-        spec::{Settings, parse},
-        tenancy::Tenancy,
     },
     world::{Performed, postgres},
 };
-use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
-use serde_json::json;
-use sqlx::{AssertSqlSafe, PgPool};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const VIEW: &str = "user-view";
-
-fn live() -> Revision {
-    Revision("aaaaaaaa".into())
-}
+/// A machine that does much else besides is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn next() -> Revision {
     Revision("bbbbbbbb".into())
 }
 
 /// A view with a live revision and another one of the same query, both empty.
-struct Stage {
-    database: OwnedDatabase,
-    pool: PgPool,
-    desired: Desired,
-}
+struct Stage(database::Stage);
 
 impl Stage {
     async fn new(read_as: &str, query: &str) -> Stage {
-        let database = TemporaryPostgres::owned_database().await;
-        let pool = PgPool::connect(&database.uri).await.expect("the operator connects");
-        let stage = Stage { database, pool, desired: desired(read_as, query) };
-        stage.perform(Action::MigrateCatalog).await;
-        stage.perform(Action::ClaimView { target: stage.desired.target.clone(), from: Owner::NoRow }).await;
+        let stage = Stage(database::Stage::of(view(read_as, query)).await);
+        stage.0.claim().await;
         for revision in [live(), next()] {
-            let new = crate::database::new_revision(&stage.desired, revision);
+            let new = database::new_revision(&stage.0.desired, revision);
             stage.perform(Action::CreateRevision(Box::new(new))).await;
         }
-        let plan = &stage.desired.query.as_ref().expect("the query compiles").plan;
-        let sql = first_sql(&stage.desired.identity.name, &stage.desired.target, &live(), plan);
-        stage.perform(Action::ShowFirst { revision: live(), target: stage.desired.target.clone(), sql }).await;
+        let desired = &stage.0.desired;
+        let plan = &desired.query.as_ref().expect("the query compiles").plan;
+        let sql = first_sql(&desired.identity.name, &desired.target, &live(), plan);
+        stage.perform(Action::ShowFirst { revision: live(), target: stage.0.target(), sql }).await;
         stage
     }
 
     fn schema(&self, revision: &Revision) -> String {
-        self.desired.identity.name.schema(revision)
+        self.0.desired.identity.name.schema(revision)
     }
 
     async fn try_perform(&self, action: &Action) -> Performed {
-        let performed = postgres::perform(&self.pool, &self.desired, action, None).await;
+        let performed = postgres::perform(self.pool(), &self.0.desired, action, None).await;
         performed.unwrap_or_else(|trouble| panic!("{action}: {trouble}"))
     }
 
     async fn perform(&self, action: Action) {
-        assert_eq!(self.try_perform(&action).await, Performed::Done, "{action}");
+        self.0.perform(action, None).await;
     }
 
     async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        self.0.execute(sql).await;
+    }
+
+    fn pool(&self) -> &PgPool {
+        &self.0.pool
     }
 
     /// Writes rows of a revision: `columns`, and the values of each row.
@@ -80,32 +71,24 @@ impl Stage {
     }
 
     async fn view(&self) -> ViewRow {
-        let address = PostgresAddress {
-            host: "127.0.0.1".into(),
-            port: self.database.port,
-            database: self.database.name.clone(),
-            ssl_mode: "disable".into(),
-            ca: None,
-        };
-        match postgres::observe(&self.pool, &address, &self.desired).await {
-            Known::Present(catalog) => catalog.view.expect("the view was claimed"),
-            other => panic!("the catalog is there: {other:?}"),
-        }
+        self.0.view().await
     }
 
     async fn state(&self) -> Option<State> {
         self.view().await.comparisons.get(&next()).map(|comparison| comparison.state.clone())
     }
 
-    /// Waits until the comparison is no longer what it is now.
-    async fn until(&self, ended: impl Fn(&State) -> bool) -> State {
-        for _ in 0..100 {
-            if let Some(state) = self.state().await.filter(|state| ended(state)) {
-                return state;
+    /// Waits until the comparison is so.
+    async fn until(&self, wanted: impl Fn(&State) -> bool) -> State {
+        let begun = Instant::now();
+        loop {
+            let state = self.state().await;
+            if let Some(state) = state.as_ref().filter(|state| wanted(state)) {
+                return state.clone();
             }
+            assert!(begun.elapsed() < PATIENCE, "the comparison is {state:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the comparison is {:?}", self.state().await);
     }
 
     /// As by a `retry`: what was found so far is of no more use.
@@ -118,7 +101,7 @@ impl Stage {
         let ViewRow { revisions, .. } = self.view().await;
         let (live, next) = (live(), next());
         let sides = ((&live, &revisions[&live]), (&next, &revisions[&next]));
-        let sql = comparison_sql(&self.desired.identity.name, sides.0, sides.1).expect("they can be compared");
+        let sql = comparison_sql(&self.0.desired.identity.name, sides.0, sides.1).expect("they can be compared");
         self.perform(Action::Compare { live: live.clone(), next: next.clone(), sql }).await;
         match self.until(|state| matches!(state, State::Found(_) | State::Failed(_))).await {
             State::Found(found) => found,
@@ -127,12 +110,12 @@ impl Stage {
     }
 }
 
-fn desired(read_as: &str, query: &str) -> Desired {
+fn view(read_as: &str, query: &str) -> Value {
     let key = if read_as == "Table" { vec!["id"] } else { vec![] };
-    let view: MaterializedView = serde_json::from_value(json!({
+    json!({
         "apiVersion": "millrace.dev/v1alpha1",
         "kind": "MaterializedView",
-        "metadata": {"name": VIEW, "namespace": "shop", "uid": "uid-1", "generation": 1},
+        "metadata": {"name": "user-view", "namespace": "shop", "uid": "uid-1", "generation": 1},
         "spec": {
             "sources": [{
                 "name": "users", "topic": "users", "as": read_as, "keyFormat": "Text", "key": key,
@@ -147,14 +130,7 @@ fn desired(read_as: &str, query: &str) -> Desired {
             "query": query,
             "target": {"schema": "shop", "name": "user_view"},
         },
-    }))
-    .expect("the manifest is a view");
-    let settings = Settings {
-        image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
-        tenancy: Tenancy::default(),
-        concurrent_rollouts: 4,
-    };
-    parse(&view, &settings)
+    })
 }
 
 fn counts(found: &ComparisonStatus) -> [i64; 4] {
@@ -262,7 +238,7 @@ async fn both_are_held_at_the_furthest_position_and_compared_only_where_they_are
     stage.execute("UPDATE millrace.progress SET next_offset = hold_offset").await;
     assert_eq!(counts(&stage.compared().await), [0, 0, 0, 0]);
     let over = "SELECT bool_and(hold_until <= now()) FROM millrace.progress";
-    let over: bool = sqlx::query_scalar(over).fetch_one(&stage.pool).await.expect("Postgres answers");
+    let over: bool = sqlx::query_scalar(over).fetch_one(stage.pool()).await.expect("Postgres answers");
     assert!(over, "nobody is held while rows are compared");
 
     let again = Action::Hold { live: live(), next: next() };
@@ -271,7 +247,7 @@ async fn both_are_held_at_the_furthest_position_and_compared_only_where_they_are
     stage.perform(again).await;
     stage.perform(Action::ReleaseHolds).await;
     let over = "SELECT bool_and(hold_until <= now()) FROM millrace.progress";
-    let over: bool = sqlx::query_scalar(over).fetch_one(&stage.pool).await.expect("Postgres answers");
+    let over: bool = sqlx::query_scalar(over).fetch_one(stage.pool()).await.expect("Postgres answers");
     assert!(over, "they were released");
     // What is live, and what is open, is looked at again.
     let other = Action::Hold { live: next(), next: live() };
@@ -299,7 +275,8 @@ async fn a_comparison_that_does_not_come_to_an_end_says_so_and_keeps_nothing_fro
     let sleep = format!("SELECT count(*), pg_sleep(60)::text FROM {}.rows", stage.schema(&next()));
     stage.perform(begin(sleep.clone())).await;
     assert_eq!(stage.state().await, Some(State::Running));
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'millrace-compare %'";
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE application_name LIKE 'millrace-compare %' AND datname = current_database()";
     stage.execute(end).await;
     stage.until(|state| *state == State::Lost).await;
 
@@ -310,10 +287,9 @@ async fn a_comparison_that_does_not_come_to_an_end_says_so_and_keeps_nothing_fro
     assert!(!stage.view().await.old_snapshots);
     stage.execute("UPDATE millrace.revision SET state = 'abandoned' WHERE revision = 'bbbbbbbb'").await;
     let drop = Action::DropRevision { revision: next() };
-    for _ in 0..20 {
-        if stage.try_perform(&drop).await == Performed::Done {
-            break;
-        }
+    let begun = Instant::now();
+    while stage.try_perform(&drop).await != Performed::Done {
+        assert!(begun.elapsed() < PATIENCE, "the comparison keeps it");
     }
     assert!(!stage.view().await.revisions.contains_key(&next()));
 }

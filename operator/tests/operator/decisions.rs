@@ -1,7 +1,7 @@
 //! What people decide, on a real API server, Kafka and Postgres: to promote, to abort, to try again, to go back, to pause.
 
 use crate::stage::{Stage, condition, live, users_view};
-use millrace_crds::{ConditionType, MaterializedView, RolloutPhase};
+use millrace_crds::{ConditionType, MaterializedView, Request, RolloutPhase, Verb};
 use serde_json::json;
 use std::time::Duration;
 
@@ -73,6 +73,11 @@ async fn an_abort_and_a_retry_act_once(stage: &Stage) {
     assert_ne!(next, before);
     annotate(stage, "promote", &next).await;
     assert_eq!(live(&stage.ready(VIEW).await), next);
+    annotate(stage, "abort", "too-late").await;
+    let request = Request { verb: Verb::Abort, id: "too-late".into() };
+    let said = |view: &MaterializedView| view.status.as_ref()?.request(&request)?.nothing_to_do.clone();
+    let view = stage.wait(VIEW, "there was nothing to abort", |view| said(view).is_some()).await;
+    assert_eq!(said(&view).as_deref(), Some("no revision is being built"));
 }
 
 async fn a_paused_rollout_stands_still(stage: &Stage) {

@@ -1,6 +1,6 @@
 //! Questions on a real API server, Kafka and Postgres: each is answered with what is there, and nothing is done.
 
-use crate::stage::{NAMESPACE, Stage, live, users_view};
+use crate::stage::{NAMESPACE, PATIENCE, Stage, live, users_view};
 use kube::{Api, api::PostParams};
 use millrace_crds::{RolloutPlan, Verdict};
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ async fn ask(stage: &Stage, name: &str, manifest: &Value) -> RolloutPlan {
         if question.verdict().is_some() {
             return question;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{name} is not answered: {:?}", question.status);
+        assert!(begun.elapsed() < PATIENCE, "{name} is not answered: {:?}", question.status);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -1,6 +1,6 @@
 //! A build that shares the machine with readers, on a real API server, Kafka and Postgres: how fast it may read.
 
-use crate::stage::{NAMESPACE, Stage, live, users_view};
+use crate::stage::{NAMESPACE, PATIENCE, Stage, live, users_view};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api,
@@ -58,7 +58,7 @@ async fn paces(stage: &Stage, wanted: &str) {
         if found.as_deref() == Some(wanted) {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "expected {wanted}, found {found:?}");
+        assert!(begun.elapsed() < PATIENCE, "expected {wanted}, found {found:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -1,10 +1,10 @@
 //! Is it the same? On a real API server, Kafka and Postgres: a live result is verified, and a replay that gives other rows
 //! does not go live.
 
-use crate::stage::{Stage, is, live, users_view};
+use crate::stage::{PATIENCE, Stage, is, live, users_view};
 use millrace_crds::{ConditionType, MaterializedView, VerificationResult, VerificationStatus};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const VIEW: &str = "user-view";
 
@@ -59,16 +59,17 @@ async fn verified(stage: &Stage, id: &str) -> VerificationStatus {
 
 async fn nothing_is_left_of_it(stage: &Stage, first: &str) {
     let schemas = "SELECT count(*)::text FROM pg_namespace WHERE nspname LIKE 'mr\\_%'";
-    for _ in 0..100 {
+    let begun = Instant::now();
+    loop {
         stage.collect_deployments().await;
-        let left = stage.deployments().await;
-        if stage.text(schemas).await.as_deref() == Some("1") && left == [format!("{VIEW}-{first}")] {
+        let (left, revisions) = (stage.deployments().await, stage.text(schemas).await);
+        if revisions.as_deref() == Some("1") && left == [format!("{VIEW}-{first}")] {
             assert_eq!(live(&stage.get(VIEW).await), first);
             return;
         }
+        assert!(begun.elapsed() < PATIENCE, "{left:?} are left, and the schemas of {revisions:?} revisions");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("{:?} are left, and the schemas of {:?} revisions", stage.deployments().await, stage.text(schemas).await);
 }
 
 async fn annotate(stage: &Stage, verb: &str, value: &str) {

@@ -15,7 +15,7 @@ use millrace_operator::view::{
 pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
     match action {
         Action::Obey { request, deed } => {
-            if view.requests.contains(request) {
+            if view.requests.contains_key(request) {
                 return false;
             }
             let done = match deed {
@@ -46,7 +46,7 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
                 Deed::Nothing(_) => Some(()),
             };
             if done.is_some() {
-                view.requests.insert(request.clone());
+                view.requests.insert(request.clone(), deed.nothing().map(str::to_owned));
             }
             done.is_some()
         }

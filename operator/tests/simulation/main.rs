@@ -15,6 +15,7 @@ mod nature;
 mod people;
 mod postgres;
 mod promises;
+mod rows;
 mod scripted;
 mod shrink;
 mod specs;

@@ -153,19 +153,26 @@ async fn replays(connection: &mut PgConnection, name: &ViewName) -> Result<Vec<A
         .collect())
 }
 
-async fn requests(connection: &mut PgConnection, name: &ViewName) -> Result<BTreeSet<Request>, Refusal> {
+async fn requests(
+    connection: &mut PgConnection,
+    name: &ViewName,
+) -> Result<BTreeMap<Request, Option<String>>, Refusal> {
     let table: bool =
         sqlx::query_scalar("SELECT to_regclass('millrace.request') IS NOT NULL").fetch_one(&mut *connection).await?;
     if !table {
-        return Ok(BTreeSet::new());
+        return Ok(BTreeMap::new());
     }
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT verb, id FROM millrace.request WHERE namespace = $1 AND view = $2")
-            .bind(&name.namespace)
-            .bind(&name.name)
-            .fetch_all(connection)
-            .await?;
-    let known = |(verb, id): (String, String)| Some(Request { verb: Verb::from_name(&verb)?, id });
+    // As JSON: a catalog that is still to be migrated has no such column.
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT verb, id, to_jsonb(r) ->> 'nothing_to_do' FROM millrace.request r WHERE namespace = $1 AND view = $2",
+    )
+    .bind(&name.namespace)
+    .bind(&name.name)
+    .fetch_all(connection)
+    .await?;
+    let known = |(verb, id, nothing): (String, String, Option<String>)| {
+        Some((Request { verb: Verb::from_name(&verb)?, id }, nothing))
+    };
     Ok(rows.into_iter().filter_map(known).collect())
 }
 

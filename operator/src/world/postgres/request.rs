@@ -22,12 +22,14 @@ pub async fn obey(pool: &PgPool, view: &Identity, request: &Request, deed: &Deed
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     let new = sqlx::query(
-        "INSERT INTO millrace.request (namespace, view, verb, id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO millrace.request (namespace, view, verb, id, nothing_to_do) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
     .bind(request.verb.name())
     .bind(&request.id)
+    .bind(deed.nothing())
     .execute(&mut *transaction)
     .await?
     .rows_affected();

@@ -14,7 +14,7 @@ use millrace_operator::{
     world::{Performed, postgres},
 };
 use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 
 pub struct Stage {
@@ -32,16 +32,26 @@ pub fn live() -> Revision {
 impl Stage {
     /// A database without a catalog.
     pub async fn empty(name: &str) -> Stage {
+        Stage::of(view(name)).await
+    }
+
+    /// A database without a catalog, for the view of a manifest.
+    pub async fn of(manifest: Value) -> Stage {
         let database = TemporaryPostgres::owned_database().await;
         let pool = PgPool::connect(&database.uri).await.expect("the operator connects");
-        Stage { database, pool, desired: desired(name) }
+        Stage { database, pool, desired: desired(manifest) }
+    }
+
+    /// The catalog, and the view's row in it.
+    pub async fn claim(&self) {
+        self.perform(Action::MigrateCatalog, None).await;
+        self.perform(Action::ClaimView { target: self.target(), from: Owner::NoRow }, None).await;
     }
 
     /// A view whose target shows something.
     pub async fn new(name: &str) -> Stage {
         let stage = Stage::empty(name).await;
-        stage.perform(Action::MigrateCatalog, None).await;
-        stage.perform(Action::ClaimView { target: stage.target(), from: Owner::NoRow }, None).await;
+        stage.claim().await;
         stage.execute("CREATE SCHEMA shop").await;
         stage.store(LIVE).await;
         let schema = stage.schema();
@@ -88,7 +98,10 @@ impl Stage {
     }
 
     pub async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.expect(sql);
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
     pub async fn observe(&self) -> Catalog {
@@ -141,8 +154,8 @@ pub fn new_revision(desired: &Desired, revision: Revision) -> NewRevision {
     }
 }
 
-fn desired(name: &str) -> Desired {
-    let view: MaterializedView = serde_json::from_value(json!({
+fn view(name: &str) -> Value {
+    json!({
         "apiVersion": "millrace.dev/v1alpha1",
         "kind": "MaterializedView",
         "metadata": {"name": name, "namespace": "shop", "uid": "uid-1", "generation": 1},
@@ -153,8 +166,11 @@ fn desired(name: &str) -> Desired {
             "query": "SELECT id FROM users",
             "target": {"schema": "shop", "name": name, "readers": [format!("{name}_asked"), format!("{name}_nobody")]},
         },
-    }))
-    .expect("the manifest is a view");
+    })
+}
+
+fn desired(manifest: Value) -> Desired {
+    let view: MaterializedView = serde_json::from_value(manifest).expect("the manifest is a view");
     let settings = Settings {
         image: Image { name: "millrace/worker:dev".into(), pull_policy: "IfNotPresent".into() },
         tenancy: Tenancy::default(),

@@ -48,7 +48,7 @@ pub struct Stage {
 
 pub const NAMESPACE: &str = "shop";
 /// A machine that does much else besides is slow.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Stage {
     pub async fn set() -> Stage {

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A machine that does much else besides is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn random() -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(rand::rng().next_u64())
@@ -157,9 +158,10 @@ async fn a_hold_that_nobody_ends_ends_by_itself() {
     let mut random = random();
     let mut scene = Scene::new(plans::upsert, 1).await;
     scene.produce_history(&mut random, 1_000).await;
-    hold(&scene, 300, 12).await;
+    hold(&scene, 300, 600).await;
     let _worker = scene.worker("user-view-0");
-    scene.until("it stands", "SELECT next_offset = 300 FROM millrace.progress", Duration::from_secs(12)).await;
+    stands_at(&scene, 300).await;
+    hold(&scene, 300, 3).await;
     scene.caught_up().await;
     scene.assert_exact().await;
 }
