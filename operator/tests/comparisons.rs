@@ -18,7 +18,7 @@ use millrace_operator::{
 };
 use millrace_test_support::{OwnedDatabase, TemporaryPostgres};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const VIEW: &str = "user-view";
@@ -331,4 +331,25 @@ async fn a_comparison_that_does_not_come_to_an_end_says_so_and_keeps_nothing_fro
         }
     }
     assert!(!stage.view().await.revisions.contains_key(&next()));
+}
+
+/// An epoch has locked its positions, and its dead letter refers to the revision.
+#[tokio::test]
+async fn an_epoch_with_a_dead_letter_and_a_hold_wait_for_each_other_in_one_order() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    let mut worker = PgConnection::connect(&stage.database.uri).await.expect("a worker connects");
+    let fence = "BEGIN; UPDATE millrace.progress SET next_offset = 1 WHERE revision = 'bbbbbbbb' AND partition = 0";
+    sqlx::raw_sql(fence).execute(&mut worker).await.expect("it passes its fence");
+    let hold = Action::Hold { live: live(), next: next() };
+    let letter = async {
+        // The hold waits for the positions by now.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let letter = "INSERT INTO millrace.dead_letter
+                          (namespace, view, revision, topic, partition, \"offset\", reason, detail, writer)
+                      VALUES ('shop', 'user-view', 'bbbbbbbb', 'users', 0, 0, 'Decode', '', current_user); COMMIT";
+        sqlx::raw_sql(letter).execute(&mut worker).await
+    };
+    let (held, letter) = tokio::join!(stage.try_perform(&hold), letter);
+    letter.expect("the epoch commits");
+    assert_eq!(held, Performed::Done);
 }

@@ -181,7 +181,8 @@ pub async fn lock_progress(connection: &mut PgConnection, view: &Identity, revis
     Ok(())
 }
 
-/// Whether the revision is in one of `states`; its row is locked.
+/// Whether the revision is in one of `states`; its row is locked. Not its key: an epoch that has passed its fence and
+/// writes dead letters refers to it, while whoever has locked it waits for the positions of that epoch.
 pub async fn is_in_state(
     connection: &mut PgConnection,
     view: &Identity,
@@ -189,7 +190,7 @@ pub async fn is_in_state(
     states: &[&str],
 ) -> Result<bool, Refusal> {
     let state: Option<String> = sqlx::query_scalar(
-        "SELECT state FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3 FOR UPDATE",
+        "SELECT state FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3 FOR NO KEY UPDATE",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
