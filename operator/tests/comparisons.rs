@@ -353,3 +353,20 @@ async fn an_epoch_with_a_dead_letter_and_a_hold_wait_for_each_other_in_one_order
     letter.expect("the epoch commits");
     assert_eq!(held, Performed::Done);
 }
+
+#[tokio::test]
+async fn what_was_found_of_a_revision_goes_with_it_unless_a_verification_shows_it() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    stage.compared().await;
+    stage
+        .execute(
+            "INSERT INTO millrace.verification (namespace, view, revision, result)
+             VALUES ('shop', 'user-view', 'bbbbbbbb', 'Equal');
+             INSERT INTO millrace.comparison (namespace, view, revision, live)
+             VALUES ('shop', 'user-view', '99999999', '88888888');
+             UPDATE millrace.revision SET state = 'abandoned' WHERE revision = 'bbbbbbbb'",
+        )
+        .await;
+    stage.perform(Action::DropRevision { revision: next() }).await;
+    assert_eq!(stage.view().await.comparisons.into_keys().collect::<Vec<_>>(), [next()]);
+}

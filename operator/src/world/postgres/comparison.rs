@@ -221,6 +221,24 @@ pub async fn stop(connection: &mut PgConnection, schema: &str) -> Result<(), Ref
     execute(connection, stop).await
 }
 
+/// Forgets what was found of revisions that are gone. The copy of a verification goes first, and what was found of it is
+/// shown until the next one.
+pub async fn forget(connection: &mut PgConnection, view: &Identity) -> Result<(), Refusal> {
+    sqlx::query(
+        "DELETE FROM millrace.comparison c
+         WHERE c.namespace = $1 AND c.view = $2
+           AND NOT EXISTS (SELECT FROM millrace.revision r
+                           WHERE r.namespace = c.namespace AND r.view = c.view AND r.revision = c.revision)
+           AND NOT EXISTS (SELECT FROM millrace.verification v
+                           WHERE v.namespace = c.namespace AND v.view = c.view AND v.revision = c.revision)",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The last comparison of each revision of a view.
 pub async fn observe(
     connection: &mut PgConnection,
