@@ -370,3 +370,24 @@ async fn what_was_found_of_a_revision_goes_with_it_unless_a_verification_shows_i
     stage.perform(Action::DropRevision { revision: next() }).await;
     assert_eq!(stage.view().await.comparisons.into_keys().collect::<Vec<_>>(), [next()]);
 }
+
+#[tokio::test]
+async fn a_rollout_waits_for_those_of_other_views_and_for_no_verification() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    stage
+        .execute(
+            "INSERT INTO millrace.view (namespace, name, target_schema, target_name, role, uid, live_revision)
+             VALUES ('shop', 'other', 'shop', 'other', '', 'uid-2', 'aaaaaaaa');
+             INSERT INTO millrace.revision (namespace, view, revision, spec_hash, schema_name, plan, plan_format, worker_image)
+             SELECT namespace, 'other', revision, spec_hash, 'other_' || revision, plan, plan_format, worker_image
+             FROM millrace.revision",
+        )
+        .await;
+    let third = NewRevision { concurrent: 1, ..stage.revision(Revision("cccccccc".into())) };
+    let third = Action::CreateRevision(Box::new(third));
+    assert!(matches!(stage.try_perform(&third).await, Performed::NotYet(what) if what.contains("its turn")));
+    stage
+        .execute("INSERT INTO millrace.verification (namespace, view, revision) VALUES ('shop', 'other', 'bbbbbbbb')")
+        .await;
+    stage.perform(third).await;
+}
