@@ -137,14 +137,14 @@ pub async fn old_snapshots(connection: &mut PgConnection, view: &Identity) -> Re
 /// A snapshot whose horizon is not past the transaction of the cut-over may not see it. Sessions of the server's own,
 /// such as those that vacuum, read nothing through views: they have no user. What kind a session is would say the same,
 /// but not to a role that may not read the statistics of others, such as the operator's. Nor do those read through views
-/// that make indexes for this operator, or compare revisions.
+/// that make indexes for this operator, compare revisions or ask what gates want to know.
 pub const OLD_SNAPSHOTS: &str = "
     SELECT v.cut_over_xid IS NOT NULL AND (
         EXISTS (SELECT FROM pg_stat_activity s
                 WHERE s.pid <> pg_backend_pid() AND s.backend_xmin IS NOT NULL
                   AND s.usesysid IS NOT NULL
                   AND NOT (s.usename = current_user
-                           AND s.application_name LIKE ANY ('{millrace-index %,millrace-compare %}'))
+                           AND s.application_name LIKE ANY ('{millrace-index %,millrace-compare %,millrace-gates}'))
                   AND (s.datname = current_database() OR s.datname IS NULL)
                   AND age(s.backend_xmin) >= age(v.cut_over_xid::xid))
         OR EXISTS (SELECT FROM pg_prepared_xacts p
