@@ -184,6 +184,10 @@ async fn what_took_the_name_of_a_dropped_target_is_left_alone() {
         };
         let held = postgres::perform(&stage.pool, &stage.desired, &show, None).await.expect("Postgres answers");
         assert!(matches!(held, Performed::NotYet(_)), "{held:?}");
+        let grant = Action::GrantReaders { target: stage.target(), readers: vec!["pg_monitor".into()] };
+        let held = postgres::perform(&stage.pool, &stage.desired, &grant, None).await.expect("Postgres answers");
+        assert!(matches!(held, Performed::NotYet(_)), "{held:?}");
+        assert!(!stage.may_read("pg_monitor").await);
         stage.perform(Action::DeleteView, None).await;
         stage.execute("SELECT id FROM shop.taken").await;
     }
