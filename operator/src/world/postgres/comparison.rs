@@ -3,7 +3,7 @@
 
 use super::{
     super::Performed,
-    catalog::{changed, execute, lock_view},
+    catalog::{changed, execute, has_table, lock_view},
     refusal::Refusal,
     revision::{is_in_state, lock_progress},
 };
@@ -244,10 +244,7 @@ pub async fn observe(
     connection: &mut PgConnection,
     name: &ViewName,
 ) -> Result<BTreeMap<Revision, Comparison>, Refusal> {
-    // A catalog that is still to be migrated has no such table.
-    let table: bool =
-        sqlx::query_scalar("SELECT to_regclass('millrace.comparison') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !table {
+    if !has_table(connection, "comparison").await? {
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query(

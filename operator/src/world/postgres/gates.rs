@@ -2,7 +2,7 @@
 
 use super::{
     super::Performed,
-    catalog::{Locked, changed, execute, lock_view},
+    catalog::{Locked, changed, execute, has_table, lock_view},
     refusal::Refusal,
     revision::is_in_state,
 };
@@ -172,9 +172,7 @@ pub async fn answers(
     name: &ViewName,
     revisions: &mut BTreeMap<Revision, RevisionRow>,
 ) -> Result<(), Refusal> {
-    let table: bool =
-        sqlx::query_scalar("SELECT to_regclass('millrace.gate') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !table {
+    if !has_table(connection, "gate").await? {
         return Ok(());
     }
     let rows = sqlx::query(
