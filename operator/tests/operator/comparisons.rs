@@ -4,7 +4,7 @@ use crate::database::{self, live};
 use millrace_crds::{ComparisonStatus, UnequalRow};
 use millrace_operator::{
     view::{
-        action::Action,
+        action::{Action, NewRevision},
         comparison::{State, comparison_sql},
         hold::HOLD_AT_MOST,
         name::Revision,
@@ -14,7 +14,7 @@ use millrace_operator::{
     world::{Performed, postgres},
 };
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A machine that does much else besides is slow.
@@ -292,4 +292,64 @@ async fn a_comparison_that_does_not_come_to_an_end_says_so_and_keeps_nothing_fro
         assert!(begun.elapsed() < PATIENCE, "the comparison keeps it");
     }
     assert!(!stage.view().await.revisions.contains_key(&next()));
+}
+
+/// An epoch has locked its positions, and its dead letter refers to the revision.
+#[tokio::test]
+async fn an_epoch_with_a_dead_letter_and_a_hold_wait_for_each_other_in_one_order() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    let mut worker = PgConnection::connect(&stage.0.database.uri).await.expect("a worker connects");
+    let fence = "BEGIN; UPDATE millrace.progress SET next_offset = 1 WHERE revision = 'bbbbbbbb' AND partition = 0";
+    sqlx::raw_sql(fence).execute(&mut worker).await.expect("it passes its fence");
+    let hold = Action::Hold { live: live(), next: next() };
+    let letter = async {
+        // The hold waits for the positions by now.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let letter = "INSERT INTO millrace.dead_letter
+                          (namespace, view, revision, topic, partition, \"offset\", reason, detail, writer)
+                      VALUES ('shop', 'user-view', 'bbbbbbbb', 'users', 0, 0, 'Decode', '', current_user); COMMIT";
+        sqlx::raw_sql(letter).execute(&mut worker).await
+    };
+    let (held, letter) = tokio::join!(stage.try_perform(&hold), letter);
+    letter.expect("the epoch commits");
+    assert_eq!(held, Performed::Done);
+}
+
+#[tokio::test]
+async fn what_was_found_of_a_revision_goes_with_it_unless_a_verification_shows_it() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    stage.compared().await;
+    stage
+        .execute(
+            "INSERT INTO millrace.verification (namespace, view, revision, result)
+             VALUES ('shop', 'user-view', 'bbbbbbbb', 'Equal');
+             INSERT INTO millrace.comparison (namespace, view, revision, live)
+             VALUES ('shop', 'user-view', '99999999', '88888888');
+             UPDATE millrace.revision SET state = 'abandoned' WHERE revision = 'bbbbbbbb'",
+        )
+        .await;
+    stage.perform(Action::DropRevision { revision: next() }).await;
+    assert_eq!(stage.view().await.comparisons.into_keys().collect::<Vec<_>>(), [next()]);
+}
+
+#[tokio::test]
+async fn a_rollout_waits_for_those_of_other_views_and_for_no_verification() {
+    let stage = Stage::new("Stream", "SELECT id, name FROM users").await;
+    stage
+        .execute(
+            "INSERT INTO millrace.view (namespace, name, target_schema, target_name, role, uid, live_revision)
+             VALUES ('shop', 'other', 'shop', 'other', '', 'uid-2', 'aaaaaaaa');
+             INSERT INTO millrace.revision (namespace, view, revision, spec_hash, schema_name, plan, plan_format, worker_image)
+             SELECT namespace, 'other', revision, spec_hash, 'other_' || revision, plan, plan_format, worker_image
+             FROM millrace.revision",
+        )
+        .await;
+    let third = database::new_revision(&stage.0.desired, Revision("cccccccc".into()));
+    let third = NewRevision { concurrent: 1, ..third };
+    let third = Action::CreateRevision(Box::new(third));
+    assert!(matches!(stage.try_perform(&third).await, Performed::NotYet(what) if what.contains("its turn")));
+    stage
+        .execute("INSERT INTO millrace.verification (namespace, view, revision) VALUES ('shop', 'other', 'bbbbbbbb')")
+        .await;
+    stage.perform(third).await;
 }

@@ -9,7 +9,7 @@ use millrace_operator::{
 use millrace_sql::Assertion;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 const NEXT: &str = "bbbbbbbb";
 const VIEW: &str = "user-view";
@@ -99,6 +99,19 @@ async fn an_answer_says_since_when_it_has_not_passed() {
     assert_eq!(another.failing_since, Some(another.at));
     let passed = ask(&stage, &[yes]).await.remove(&0).expect("an answer");
     assert_eq!((passed.passed, passed.failing_since), (true, None));
+}
+
+#[tokio::test]
+async fn an_assertion_that_takes_long_keeps_neither_rounds_nor_tables_waiting() {
+    let stage = built("slow").await;
+    let look = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stage.execute("UPDATE millrace.view SET cut_over_xid = pg_current_xact_id()").await;
+        assert!(!stage.view().await.old_snapshots, "what is asked is no reader");
+    };
+    let asked = ["SELECT pg_sleep(5.5) IS NOT NULL".to_owned(), "SELECT true".to_owned()];
+    let (answers, ()) = tokio::join!(ask(&stage, &asked), look);
+    assert_eq!(answers.into_keys().collect::<Vec<_>>(), [0], "the other one is for the next round");
 }
 
 /// Whatever our parser might let through one day.

@@ -10,7 +10,7 @@ use millrace_operator::{
     world::{Performed, postgres},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_reader_is_let_in_and_put_out_and_the_rights_that_others_gave_stay() {
@@ -182,6 +182,10 @@ async fn what_took_the_name_of_a_dropped_target_is_left_alone() {
         };
         let held = postgres::perform(&stage.pool, &stage.desired, &show, None).await.expect("Postgres answers");
         assert!(matches!(held, Performed::NotYet(_)), "{held:?}");
+        let grant = Action::GrantReaders { target: stage.target(), readers: vec!["pg_monitor".into()] };
+        let held = postgres::perform(&stage.pool, &stage.desired, &grant, None).await.expect("Postgres answers");
+        assert!(matches!(held, Performed::NotYet(_)), "{held:?}");
+        assert!(!stage.may_read("pg_monitor").await);
         stage.perform(Action::DeleteView, None).await;
         stage.execute("SELECT id FROM shop.taken").await;
     }
@@ -209,6 +213,33 @@ async fn a_role_that_somebody_else_made_is_not_taken() {
     let claim = Action::ClaimView { target: stage.target(), from: Owner::NoRow };
     let refused = postgres::perform(&stage.pool, &stage.desired, &claim, None).await.expect_err("it is not taken");
     assert!(refused.message.contains(&role), "{refused}");
+}
+
+/// One that is there for longer than readers may be kept waiting, and for less than a round.
+#[tokio::test]
+async fn the_target_is_replaced_between_readers_and_keeps_none_of_them_waiting() {
+    let stage = Stage::new("turns").await;
+    let read = "SELECT id FROM shop.turns";
+    let mut reader = PgConnection::connect(&stage.database.uri).await.expect("a reader connects");
+    sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {read}"))).execute(&mut reader).await.expect("it reads");
+    let show = Action::Show {
+        live: live(),
+        expected: "plain:aaaaaaaa".into(),
+        shown: "plain:aaaaaaaa".into(),
+        sql: format!("CREATE OR REPLACE VIEW shop.turns AS SELECT id FROM {}.rows", stage.schema()),
+    };
+    let others = async {
+        let mut other = PgConnection::connect(&stage.database.uri).await.expect("another one connects");
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(400) {
+            let asked = Instant::now();
+            sqlx::raw_sql(read).execute(&mut other).await.expect("it reads");
+            assert!(asked.elapsed() < Duration::from_millis(200), "it waited for {:?}", asked.elapsed());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        reader.close().await.expect("it goes");
+    };
+    let ((), ()) = tokio::join!(stage.perform(show, None), others);
 }
 
 async fn until(what: &str, so: impl AsyncFn() -> bool) {

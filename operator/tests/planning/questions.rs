@@ -236,6 +236,12 @@ fn a_manifest_that_is_wrong_is_refused_and_a_world_that_does_not_answer_is_asked
         What speaks against it:
         - NotAllowed: target.schema is bank, but the namespace shop may write the schema shop only; write that, or let the operator's configuration (tenancy) allow it
     "#]]);
+    steady().ask("spec: {target: {name: 사용자}}").asked(&expect![[r#"
+        shop/user-view: refused
+
+        What speaks against it:
+        - InvalidSpec: target is shop.사용자 and was shop.user_view, but it cannot change, because readers know the table by it; write shop.user_view, or make another MaterializedView
+    "#]]);
     steady().with(|seen| seen.kafka = Known::Unknown(kafka_is_gone())).asked(&expect![[r#"
         not answered: KafkaUnreachable: no broker answers
     "#]]);

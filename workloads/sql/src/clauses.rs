@@ -2,11 +2,11 @@
 
 use crate::{
     error::{At, Refusal, Result},
+    standard::{QueryParts, REMOVE, SelectParts, alone, refuse_if},
     tokens::Tokens,
 };
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias,
-    TableFactor, TableWithJoins,
+    Distinct, Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 
 /// What is left of a query when everything else is refused.
@@ -19,30 +19,12 @@ pub(crate) struct Clauses {
     pub having: Option<Expr>,
 }
 
-/// Refuses what is there, with a way round.
-pub(crate) fn refuse_if(is_there: bool, at: At, found: &str, expected: &str, advice: &str) -> Result<()> {
-    if is_there { Err(Refusal::new(at, found, expected, advice)) } else { Ok(()) }
-}
-
 const ORDERLESS: &str = "a view is a table, whose rows have no order";
-pub(crate) const NO_POSTGRES: &str = "Postgres has no such clause";
-pub(crate) const REMOVE: &str = "remove the clause";
 
 impl Clauses {
-    pub fn of(query: Query, tokens: &Tokens) -> Result<Clauses> {
+    pub fn of(query: &Query, tokens: &Tokens) -> Result<Clauses> {
         let at = |keyword: &str| tokens.keyword(keyword);
-        let Query {
-            with,
-            body,
-            order_by,
-            limit_clause,
-            fetch,
-            locks,
-            for_clause,
-            settings,
-            format_clause,
-            pipe_operators,
-        } = query;
+        let QueryParts { with, body, order_by, limit, fetch, locks } = QueryParts::of(query, tokens)?;
         refuse_if(
             with.is_some(),
             at("WITH"),
@@ -52,16 +34,13 @@ impl Clauses {
         )?;
         let sort = "sort when reading the view: SELECT … FROM the view ORDER BY …";
         refuse_if(order_by.is_some(), at("ORDER"), "ORDER BY", ORDERLESS, sort)?;
-        let limit = "limit when reading the view: SELECT … FROM the view ORDER BY … LIMIT …";
-        let limit_at = if limit_clause.is_some() { first(tokens, &["LIMIT", "OFFSET"]) } else { at("FETCH") };
-        refuse_if(limit_clause.is_some() || fetch.is_some(), limit_at, "LIMIT or OFFSET", ORDERLESS, limit)?;
+        let fewer = "limit when reading the view: SELECT … FROM the view ORDER BY … LIMIT …";
+        let limit_at = if limit.is_some() { first(tokens, &["LIMIT", "OFFSET"]) } else { at("FETCH") };
+        refuse_if(limit.is_some() || fetch.is_some(), limit_at, "LIMIT or OFFSET", ORDERLESS, fewer)?;
         refuse_if(!locks.is_empty(), at("FOR"), "a locking clause (FOR …)", "a view locks nothing", REMOVE)?;
-        let foreign =
-            for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty();
-        refuse_if(foreign, tokens.start(), "a clause of another database", NO_POSTGRES, REMOVE)?;
-        match *body {
-            SetExpr::Select(select) => Clauses::of_select(*select, tokens),
-            SetExpr::Query(inner) => Clauses::of(*inner, tokens),
+        match body {
+            SetExpr::Select(select) => Clauses::of_select(select, tokens),
+            SetExpr::Query(inner) => Clauses::of(inner, tokens),
             SetExpr::SetOperation { op, .. } => Err(Refusal::new(
                 at(&op.to_string()),
                 op.to_string(),
@@ -85,34 +64,10 @@ impl Clauses {
         }
     }
 
-    fn of_select(select: Select, tokens: &Tokens) -> Result<Clauses> {
+    fn of_select(select: &Select, tokens: &Tokens) -> Result<Clauses> {
         let at = |keyword: &str| tokens.keyword(keyword);
-        let Select {
-            select_token: _,
-            optimizer_hints,
-            distinct,
-            select_modifiers,
-            top,
-            top_before_distinct: _,
-            projection,
-            exclude,
-            into,
-            from,
-            lateral_views,
-            prewhere,
-            selection,
-            connect_by,
-            group_by,
-            cluster_by,
-            distribute_by,
-            sort_by,
-            having,
-            named_window,
-            qualify,
-            window_before_qualify: _,
-            value_table_mode,
-            flavor,
-        } = select;
+        let SelectParts { distinct, projection, into, from, filter, groups, having, windows } =
+            SelectParts::of(select, tokens)?;
         match distinct {
             None | Some(Distinct::All) => {}
             Some(Distinct::Distinct) => {
@@ -134,22 +89,7 @@ impl Clauses {
         }
         refuse_if(into.is_some(), at("INTO"), "SELECT INTO", "spec.target names the table", REMOVE)?;
         let window = "compute it when reading the view";
-        refuse_if(!named_window.is_empty(), at("WINDOW"), "a WINDOW clause", "window functions need an order", window)?;
-        let foreign = top.is_some()
-            || exclude.is_some()
-            || !lateral_views.is_empty()
-            || prewhere.is_some()
-            || !connect_by.is_empty()
-            || !cluster_by.is_empty()
-            || !distribute_by.is_empty()
-            || !sort_by.is_empty()
-            || qualify.is_some()
-            || value_table_mode.is_some()
-            || select_modifiers.is_some()
-            || flavor != SelectFlavor::Standard;
-        refuse_if(foreign, tokens.start(), "a clause of another database", NO_POSTGRES, REMOVE)?;
-        // A comment that looks like an optimiser's hint is a comment to Postgres.
-        drop(optimizer_hints);
+        refuse_if(!windows.is_empty(), at("WINDOW"), "a WINDOW clause", "window functions need an order", window)?;
         let (source, alias) = relation(from, tokens)?;
         refuse_if(
             projection.is_empty(),
@@ -158,7 +98,14 @@ impl Clauses {
             "a view has at least one column",
             "name the columns after SELECT",
         )?;
-        Ok(Clauses { projection, source, alias, filter: selection, groups: groups(group_by, tokens)?, having })
+        Ok(Clauses {
+            projection: projection.to_vec(),
+            source,
+            alias,
+            filter: filter.cloned(),
+            groups: groups.to_vec(),
+            having: having.cloned(),
+        })
     }
 }
 
@@ -170,8 +117,8 @@ fn first(tokens: &Tokens, keywords: &[&str]) -> At {
 
 const ONE_SOURCE: &str = "a view reads one source in this version";
 
-fn relation(from: Vec<TableWithJoins>, tokens: &Tokens) -> Result<(Ident, Option<Ident>)> {
-    let mut from = from.into_iter();
+fn relation(from: &[TableWithJoins], tokens: &Tokens) -> Result<(Ident, Option<Ident>)> {
+    let mut from = from.iter();
     let Some(TableWithJoins { relation, joins }) = from.next() else {
         return Err(Refusal::new(
             tokens.start(),
@@ -188,7 +135,7 @@ fn relation(from: Vec<TableWithJoins>, tokens: &Tokens) -> Result<(Ident, Option
         let place = sqlparser::ast::Spanned::span(&second.relation).start.into();
         return Err(Refusal::new(place, "a second source in FROM (a join)", ONE_SOURCE, apart));
     }
-    let place: At = sqlparser::ast::Spanned::span(&relation).start.into();
+    let place: At = sqlparser::ast::Spanned::span(relation).start.into();
     let from_at = tokens.keyword("FROM");
     match relation {
         TableFactor::Table {
@@ -206,14 +153,14 @@ fn relation(from: Vec<TableWithJoins>, tokens: &Tokens) -> Result<(Ident, Option
             let odd = args.is_some()
                 || !with_hints.is_empty()
                 || version.is_some()
-                || with_ordinality
+                || *with_ordinality
                 || !partitions.is_empty()
                 || json_path.is_some()
                 || sample.is_some()
                 || !index_hints.is_empty();
             let advice = "write FROM and the bare name of a source of the view";
             refuse_if(odd, place, "a table with arguments or options", "a source stands alone in FROM", advice)?;
-            Ok((source_name(name, place)?, alias.map(|alias| alias_name(alias, place)).transpose()?))
+            Ok((source_name(name, place)?, alias.as_ref().map(|alias| alias_name(alias, place)).transpose()?))
         }
         TableFactor::Derived { .. } => Err(Refusal::new(
             from_at,
@@ -241,36 +188,21 @@ fn relation(from: Vec<TableWithJoins>, tokens: &Tokens) -> Result<(Ident, Option
     }
 }
 
-fn source_name(name: ObjectName, place: At) -> Result<Ident> {
-    let mut parts = name.0.into_iter();
-    match (parts.next().and_then(|part| part.as_ident().cloned()), parts.next()) {
-        (Some(ident), None) => Ok(ident),
-        _ => Err(Refusal::new(
+fn source_name(name: &ObjectName, place: At) -> Result<Ident> {
+    alone(name).cloned().ok_or_else(|| {
+        Refusal::new(
             place,
             "a qualified table name",
             "a source has a name of one part",
             "write the name that spec.sources gives it",
-        )),
-    }
+        )
+    })
 }
 
-fn alias_name(alias: TableAlias, place: At) -> Result<Ident> {
+fn alias_name(alias: &TableAlias, place: At) -> Result<Ident> {
     let TableAlias { explicit: _, name, columns, at } = alias;
     let renamed = !columns.is_empty() || at.is_some();
     let advice = "write FROM source AS alias, and rename columns in the select list";
     refuse_if(renamed, place, "column names behind the table alias", "a source keeps its column names", advice)?;
-    Ok(name)
-}
-
-fn groups(group_by: GroupByExpr, tokens: &Tokens) -> Result<Vec<Expr>> {
-    let at = tokens.keyword("GROUP");
-    match group_by {
-        GroupByExpr::Expressions(expressions, modifiers) if modifiers.is_empty() => Ok(expressions),
-        GroupByExpr::Expressions(..) | GroupByExpr::All(_) => Err(Refusal::new(
-            at,
-            "GROUP BY with a modifier",
-            "a view groups by a list of expressions",
-            "list the expressions",
-        )),
-    }
+    Ok(name.clone())
 }

@@ -63,7 +63,7 @@ fn compile_here(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
     let in_query = |refusal: Refusal| refusal.in_field(QUERY);
     let tokens = Tokens::read(query).map_err(in_query)?;
     let canonical_query = canonical_query(&tokens);
-    let clauses = Clauses::of(parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
+    let clauses = Clauses::of(&parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
     let scope = Scope::of(sources, &clauses.source, clauses.alias.as_ref()).map_err(in_query)?;
     check_unused(sources, scope.source)?;
     let source = source(scope.source, zone)?;

@@ -24,6 +24,7 @@ mod readable;
 mod rewrite;
 mod scope;
 mod select_list;
+mod standard;
 mod tokens;
 mod view_query;
 

@@ -158,11 +158,12 @@ impl Admin {
             by_topic.insert(name, known);
         }
         let earliest = native.list_offsets(&partitions, OffsetOf::Earliest, PATIENCE).map_err(explain)?;
+        let ends = native.list_offsets(&partitions, OffsetOf::Latest, PATIENCE).map_err(explain)?;
+        // After the ends: a record that comes in between is at or past its partition's end, and is not left out.
         let since = match time {
             Some(Moment(time)) => native.list_offsets(&partitions, OffsetOf::Time(time), PATIENCE).map_err(explain)?,
             None => PartitionOffsets::new(),
         };
-        let ends = native.list_offsets(&partitions, OffsetOf::Latest, PATIENCE).map_err(explain)?;
         for (name, number) in partitions {
             let at = (name, number);
             let answer = |offsets: &PartitionOffsets| match offsets.get(&at) {

@@ -3,7 +3,7 @@
 
 use super::{
     super::Performed,
-    catalog::{changed, execute, lock_view},
+    catalog::{changed, execute, has_table, lock_view},
     refusal::Refusal,
     revision::{is_in_state, lock_progress},
 };
@@ -240,15 +240,30 @@ pub async fn stop(connection: &mut PgConnection, schema: &str) -> Result<(), Ref
     execute(connection, stop).await
 }
 
+/// Forgets what was found of revisions that are gone. The copy of a verification goes first, and what was found of it is
+/// shown until the next one.
+pub async fn forget(connection: &mut PgConnection, view: &Identity) -> Result<(), Refusal> {
+    sqlx::query(
+        "DELETE FROM millrace.comparison c
+         WHERE c.namespace = $1 AND c.view = $2
+           AND NOT EXISTS (SELECT FROM millrace.revision r
+                           WHERE r.namespace = c.namespace AND r.view = c.view AND r.revision = c.revision)
+           AND NOT EXISTS (SELECT FROM millrace.verification v
+                           WHERE v.namespace = c.namespace AND v.view = c.view AND v.revision = c.revision)",
+    )
+    .bind(&view.name.namespace)
+    .bind(&view.name.name)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The last comparison of each revision of a view.
 pub async fn observe(
     connection: &mut PgConnection,
     name: &ViewName,
 ) -> Result<BTreeMap<Revision, Comparison>, Refusal> {
-    // A catalog that is still to be migrated has no such table.
-    let table: bool =
-        sqlx::query_scalar("SELECT to_regclass('millrace.comparison') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !table {
+    if !has_table(connection, "comparison").await? {
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query(

@@ -36,6 +36,7 @@ pub async fn drop_revision(pool: &PgPool, view: &Identity, revision: &Revision) 
         .bind(&revision.0)
         .execute(&mut *transaction)
         .await?;
+    comparison::forget(&mut transaction, view).await?;
     transaction.commit().await?;
     Ok(Performed::Done)
 }

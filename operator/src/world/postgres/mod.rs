@@ -23,6 +23,7 @@ pub use session::open;
 
 use super::Performed;
 use crate::view::{action::Action, desired::Desired, trouble::Trouble};
+use exposure::Replacement;
 use refusal::Refusal;
 use sqlx::PgPool;
 
@@ -47,7 +48,9 @@ pub async fn perform(
         Action::AddPartitions { revision, starts } => revision::add_partitions(pool, view, revision, starts).await,
         Action::CreateIndex { revision, columns } => index::create(pool, view, revision, columns).await,
         Action::ShowFirst { revision, target, sql } => exposure::show_first(pool, view, revision, target, sql).await,
-        Action::Show { live, expected, shown, sql } => exposure::show(pool, view, live, expected, shown, sql).await,
+        Action::Show { live, expected, shown, sql } => {
+            exposure::show(pool, view, &Replacement { sql, shown, live, expected }).await
+        }
         Action::CutOver { live, next, unfinished } => exposure::cut_over(pool, view, live, next, *unfinished).await,
         Action::NoteFilled { live } => exposure::note_filled(pool, view, live).await,
         Action::FenceLive { live, next: _ } => exposure::fence(pool, view, live).await,

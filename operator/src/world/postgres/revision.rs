@@ -84,8 +84,8 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
     Ok(Performed::Done)
 }
 
-/// How many other views are built anew beside what their readers see, and read: one that waits for a person does not. Until
-/// the transaction ends nobody else begins.
+/// How many other views are built anew beside what their readers see, and read: one that waits for a person does not. A
+/// verification keeps no rollout waiting. Until the transaction ends nobody else begins.
 async fn built_anew(connection: &mut PgConnection, view: &Identity) -> Result<i64, Refusal> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('millrace.rollouts'))").execute(&mut *connection).await?;
     Ok(sqlx::query_scalar(
@@ -93,7 +93,9 @@ async fn built_anew(connection: &mut PgConnection, view: &Identity) -> Result<i6
          FROM millrace.revision r
          JOIN millrace.view v ON v.namespace = r.namespace AND v.name = r.view
          WHERE r.state = 'open' AND r.revision <> v.live_revision AND NOT r.paused AND r.caught_up_at IS NULL
-           AND v.uid IS NOT NULL AND (v.namespace, v.name) <> ($1, $2)",
+           AND v.uid IS NOT NULL AND (v.namespace, v.name) <> ($1, $2)
+           AND NOT EXISTS (SELECT FROM millrace.verification c
+                           WHERE c.namespace = r.namespace AND c.view = r.view AND c.revision = r.revision)",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
@@ -181,7 +183,8 @@ pub async fn lock_progress(connection: &mut PgConnection, view: &Identity, revis
     Ok(())
 }
 
-/// Whether the revision is in one of `states`; its row is locked.
+/// Whether the revision is in one of `states`; its row is locked. Not its key: an epoch that has passed its fence and
+/// writes dead letters refers to it, while whoever has locked it waits for the positions of that epoch.
 pub async fn is_in_state(
     connection: &mut PgConnection,
     view: &Identity,
@@ -189,7 +192,7 @@ pub async fn is_in_state(
     states: &[&str],
 ) -> Result<bool, Refusal> {
     let state: Option<String> = sqlx::query_scalar(
-        "SELECT state FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3 FOR UPDATE",
+        "SELECT state FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3 FOR NO KEY UPDATE",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
