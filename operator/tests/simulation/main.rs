@@ -18,6 +18,7 @@ mod promises;
 mod scripted;
 mod shrink;
 mod specs;
+mod standby;
 mod story;
 mod tally;
 mod world;
