@@ -7,8 +7,8 @@ use crate::{
 use k8s_openapi::{api::core::v1::Event, apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::ResourceExt;
 use millrace_crds::{
-    ComparisonStatus, ConditionType, MaterializedView, MaterializedViewStatus, RolloutPhase, RolloutStatus,
-    VerificationStatus,
+    ComparisonStatus, ConditionType, MaterializedView, MaterializedViewStatus, PreviousRevisionStatus, RolloutPhase,
+    RolloutStatus, VerificationStatus,
 };
 
 /// The newest events that the page shows.
@@ -35,6 +35,7 @@ fn head(view: &MaterializedView, status: &MaterializedViewStatus, now: Timestamp
     add("Unseen:", unseen(view, status));
     let live = status.live_revision.as_ref().map(|name| format!("revision {name}"));
     add("Live:", live.or_else(|| Some("nothing yet".to_owned())));
+    add("Previous:", status.previous_revision.as_ref().map(|previous| kept(previous, now)));
     add("Workers:", status.replicas.map(|replicas| replicas.to_string()));
     add("Lag:", status.lag_records.map(|records| format!("{} records", count(records))));
     add("Freshness:", status.freshness_milliseconds.map(milliseconds));
@@ -46,6 +47,19 @@ fn head(view: &MaterializedView, status: &MaterializedViewStatus, now: Timestamp
     }
     add("Verified:", status.verification.as_ref().map(|verification| verified(verification, now)));
     rows
+}
+
+/// What a rollback would go back to.
+fn kept(previous: &PreviousRevisionStatus, now: Timestamp) -> String {
+    let current = if previous.kept_current { " current" } else { "" };
+    let mut text = format!("revision {}, kept{current}", previous.revision);
+    if let Some(until) = &previous.kept_until {
+        text.push_str(&format!(" for {} more", length(until.0.as_second() - now.as_second())));
+    }
+    if let Some(records) = previous.records_behind {
+        text.push_str(&format!(", {} records behind", count(records)));
+    }
+    text
 }
 
 /// Ready's status and reason, in two words.
@@ -227,6 +241,18 @@ pub mod tests {
             Live:        nothing yet
         "#]]
         .assert_eq(&shown(Value::Null, &[]));
+    }
+
+    #[test]
+    fn a_page_says_what_a_rollback_would_go_back_to() {
+        let line = |previous: Value| {
+            let page = shown(json!({"liveRevision": "1a2b3c4d", "previousRevision": previous}), &[]);
+            page.lines().find(|line| line.starts_with("Previous:")).expect("it is said").to_owned()
+        };
+        let kept = json!({"revision": "9c8d7e6f", "keptCurrent": true, "recordsBehind": 0, "keptUntil": "2026-01-03T00:42:00Z"});
+        assert_eq!(line(kept), "Previous:    revision 9c8d7e6f, kept current for 42m more, 0 records behind");
+        let rests = json!({"revision": "9c8d7e6f", "keptCurrent": false, "recordsBehind": 5800});
+        assert_eq!(line(rests), "Previous:    revision 9c8d7e6f, kept, 5,800 records behind");
     }
 
     #[test]

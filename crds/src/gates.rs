@@ -68,5 +68,11 @@ pub(crate) fn rollout_rules() -> Vec<ValidationRule> {
             "rollout.gates are asked for and rollout.strategy is InPlaceWithDowntime, but a revision that goes live at once \
              and empty has nothing to show; take one of them out",
         ),
+        must_at(
+            ".keepPreviousCurrent",
+            "!self.keepPreviousCurrent || self.strategy != 'InPlaceWithDowntime'",
+            "rollout.keepPreviousCurrent is true and rollout.strategy is InPlaceWithDowntime, but then no revision from \
+             before is kept; take one of them out",
+        ),
     ]
 }

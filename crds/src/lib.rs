@@ -36,8 +36,8 @@ pub use rollout::{OnBreakingChange, Promotion, Rollout, Strategy};
 pub use rollout_plan::{ANSWERED, RolloutPlan, RolloutPlanSpec, RolloutPlanStatus, Verdict};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
 pub use status::{
-    ComparisonStatus, MaterializedViewStatus, ParallelismStatus, ReplayStatus, RequestStatus, RolloutPhase,
-    RolloutStatus, UnequalRow, VerificationResult, VerificationStatus,
+    ComparisonStatus, MaterializedViewStatus, ParallelismStatus, PreviousRevisionStatus, ReplayStatus, RequestStatus,
+    RolloutPhase, RolloutStatus, UnequalRow, VerificationResult, VerificationStatus,
 };
 pub use target::Target;
 pub use verify::Verify;

@@ -24,6 +24,9 @@ pub struct MaterializedViewStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub live_revision: Option<String>,
+    /// The revision that a rollback would go back to, while one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_revision: Option<PreviousRevisionStatus>,
     /// The rollout that is going on, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
@@ -72,6 +75,24 @@ impl MaterializedViewStatus {
     pub fn request(&self, request: &Request) -> Option<&RequestStatus> {
         self.requests.iter().find(|acted| (acted.verb, &acted.id) == (request.verb, &request.id))
     }
+}
+
+/// The revision that was live before the live one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousRevisionStatus {
+    /// Its name.
+    #[schemars(length(max = 63))]
+    pub revision: String,
+    /// Whether its workers go on (rollout.keepPreviousCurrent).
+    pub kept_current: bool,
+    /// How many records it lacks that the live revision has read, in a round number; absent while that cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_behind: Option<i64>,
+    /// Until when it is kept (rollout.retainPrevious).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::moment")]
+    pub kept_until: Option<Time>,
 }
 
 /// How far a rollout is.

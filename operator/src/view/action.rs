@@ -38,6 +38,11 @@ pub enum Action {
     /// Makes the Secret of the workers, and gives their role the Secret's password.
     ApplyLogin(Login),
     CreateRevision(Box<NewRevision>),
+    /// Workers go on with a revision that was live before, as long as it is kept; or rest from now.
+    SetStandby {
+        revision: Revision,
+        standby: bool,
+    },
     /// A revision that was live before is built on.
     ReopenRevision {
         revision: Revision,
@@ -255,6 +260,8 @@ impl fmt::Display for Action {
                     .try_for_each(|start| write!(f, " {}/{}@{}", start.topic, start.partition, start.offset))
             }
             Action::ReopenRevision { revision } => write!(f, "reopen revision {revision}"),
+            Action::SetStandby { revision, standby: true } => write!(f, "keep {revision} current"),
+            Action::SetStandby { revision, standby: false } => write!(f, "keep {revision} current no longer"),
             Action::SetErrors { revision, policy, stop_above } => {
                 write!(f, "set errors of {revision} to {policy} {stop_above:?}")
             }

@@ -44,6 +44,13 @@ impl Action {
             Action::ReopenRevision { revision } => {
                 ("RevisionReopened", format!("revision {revision} was live before and catches up again"))
             }
+            Action::SetStandby { revision, standby: true } => {
+                ("KeptCurrent", format!("revision {revision} is kept current beside the live one, for a rollback"))
+            }
+            Action::SetStandby { revision, standby: false } => (
+                "KeptCurrentNoLonger",
+                format!("workers of revision {revision} rest; a rollback to it would catch up first"),
+            ),
             Action::AddPartitions { revision, starts } => (
                 "PartitionsAdded",
                 format!(

@@ -33,6 +33,7 @@ pub mod rhythm;
 pub mod shown;
 pub mod spec;
 pub mod speed;
+mod standby;
 pub mod start;
 pub mod status;
 pub mod tenancy;

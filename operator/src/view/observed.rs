@@ -166,6 +166,12 @@ impl ViewRow {
         Some((live, self.revisions.get(live)?))
     }
 
+    /// What a rollback goes back to: of the revisions that were live before and are kept, the one that was so last.
+    pub fn previous(&self) -> Option<(&Revision, &RevisionRow)> {
+        let kept = self.revisions.iter().filter(|(name, row)| row.state.is_kept() && self.live.as_ref() != Some(*name));
+        kept.max_by_key(|(_, row)| row.ended_at)
+    }
+
     /// Whether the revision was built to verify a live one: it never goes live itself.
     pub fn verifies(&self, revision: &Revision) -> bool {
         self.verification.as_ref().is_some_and(|verification| verification.copy.as_ref() == Some(revision))

@@ -189,8 +189,8 @@ fn replace(
     if !unfinished && !behind.within(passes) {
         return not_there_yet(plan, goal, behind, "the live one");
     }
-    let switch = Shown::Switch { live: live_name.clone(), next: goal.revision.clone() };
-    if sight.view.shown != switch {
+    if !sight.view.shown.switches(live_name, &goal.revision) {
+        let switch = Shown::Switch { live: live_name.clone(), next: goal.revision.clone() };
         let replaceable = match &sight.view.shown {
             Shown::Plain(_) => true,
             Shown::Switch { .. } => !sight.view.old_snapshots,

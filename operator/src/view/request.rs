@@ -132,8 +132,7 @@ fn abort(sight: Sight<'_>) -> Deed {
 fn roll_back(sight: Sight<'_>, query: Option<&Query>) -> Deed {
     let view = sight.view;
     let Some(query) = query else { return Deed::Nothing("the resource is not valid, and what is live stays") };
-    let kept = view.revisions.iter().filter(|(name, row)| row.state == RevisionState::Retired && !is_live(view, name));
-    let Some((to, _)) = kept.max_by_key(|(_, row)| row.ended_at) else {
+    let Some((to, _)) = view.previous() else {
         return Deed::Nothing("no revision from before the live one is kept (rollout.retainPrevious)");
     };
     let from = query.revision(view.replay_count);

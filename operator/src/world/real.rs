@@ -95,6 +95,7 @@ impl World for RealWorld {
             | Action::ClaimView { .. }
             | Action::CreateRevision(_)
             | Action::ReopenRevision { .. }
+            | Action::SetStandby { .. }
             | Action::SetErrors { .. }
             | Action::SetPace { .. }
             | Action::AddPartitions { .. }

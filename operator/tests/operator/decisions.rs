@@ -3,7 +3,7 @@
 use crate::stage::{Stage, condition, live, users_view};
 use millrace_crds::{ConditionType, MaterializedView, Request, RolloutPhase, Verb};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const VIEW: &str = "user-view";
 const FIRST: &str = "SELECT id, name FROM users";
@@ -103,6 +103,59 @@ async fn columns_are_taken_when_a_person_says_so(stage: &Stage) {
     assert_eq!(live(&stage.ready(VIEW).await), next);
     let condition = condition(&stage.get(VIEW).await, ConditionType::RolloutSucceeded).cloned();
     assert_eq!(condition.expect("RolloutSucceeded").status, "True");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_that_is_kept_current_is_gone_back_to_at_once() {
+    let stage = Stage::set().await;
+    let topic = format!("users-{}", stage.database.name);
+    let mut view = users_view(VIEW, &topic);
+    view["spec"]["rollout"] = json!({"keepPreviousCurrent": true, "retainPrevious": "1h"});
+    stage.apply(view).await;
+    let first = live(&stage.ready(VIEW).await);
+    ask(&stage, SECOND).await;
+    let second = live(&stage.ready(VIEW).await);
+    let kept = |view: &MaterializedView| previous(view) == Some((first.clone(), true, 0));
+
+    // Both go on when records come.
+    stage.produce(&topic, 3, 10, |_| 1_700_000_000_000).await;
+    let workers = stage.read_up_to(10);
+    stage.wait(VIEW, "kept current", &kept).await;
+    let both = "SELECT count(*)::text FROM millrace.progress WHERE next_offset = 10";
+    let read = async {
+        while stage.text(both).await.as_deref() != Some("6") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), read).await.expect("both are read");
+    workers.abort();
+    let deployments = stage.deployments().await;
+    assert!(deployments.contains(&format!("{VIEW}-{first}")), "{deployments:?}");
+
+    // Nobody reads any more: what there is to go back to is there.
+    let begun = Instant::now();
+    annotate(&stage, "rollback", "it-was-slow").await;
+    stage.wait(VIEW, "rolled back", |view| live(view) == first).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+    stage.wait(VIEW, "plain again", |view| phase(view) == Some(RolloutPhase::Steady)).await;
+    // What was gone back from rests.
+    stage.wait(VIEW, "resting", |view| previous(view) == Some((second.clone(), false, 0))).await;
+    assert!(!stage.deployments().await.contains(&format!("{VIEW}-{second}")));
+
+    // Forward again, and what is kept no longer goes, workers and rows.
+    annotate(&stage, "retry", "mended").await;
+    assert_eq!(live(&stage.ready(VIEW).await), second);
+    stage.wait(VIEW, "kept current", &kept).await;
+    stage.patch(VIEW, json!({"spec": {"rollout": {"retainPrevious": "0s"}}})).await;
+    stage.wait(VIEW, "alone", |view| previous(view).is_none()).await;
+    assert_eq!(stage.text("SELECT string_agg(revision, ',') FROM millrace.revision").await, Some(second.clone()));
+    assert_eq!(stage.deployments().await, [format!("{VIEW}-{second}")]);
+}
+
+/// What a rollback would go back to: its name, whether it is kept current, and the records that it is behind.
+fn previous(view: &MaterializedView) -> Option<(String, bool, i64)> {
+    let previous = view.status.as_ref()?.previous_revision.as_ref()?;
+    Some((previous.revision.clone(), previous.kept_current, previous.records_behind?))
 }
 
 async fn ask(stage: &Stage, query: &str) {

@@ -27,9 +27,10 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
                         (row.reason, row.ended_at) = (Some(format!("RolloutAborted: {request}")), Some(now));
                     })
                 }
-                Deed::RollBack { from, to } => row(view, to, RevisionState::Retired).map(|_| ()).map(|()| {
-                    view.rolled_back = Some((from.clone(), to.clone()));
-                }),
+                Deed::RollBack { from, to } => {
+                    let kept = view.revisions.get(to).is_some_and(|row| row.state.is_kept());
+                    kept.then(|| view.rolled_back = Some((from.clone(), to.clone())))
+                }
                 Deed::EndRollback => {
                     view.rolled_back = None;
                     Some(())

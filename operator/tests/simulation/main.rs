@@ -19,6 +19,7 @@ mod rows;
 mod scripted;
 mod shrink;
 mod specs;
+mod standby;
 mod story;
 mod tally;
 mod world;

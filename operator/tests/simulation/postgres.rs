@@ -5,6 +5,7 @@ use crate::{
     comparisons,
     decisions::{answer, decide, note_built},
     rows::{progress_of, row_of},
+    standby,
 };
 use millrace_contract::{Plan, revision::RevisionState};
 use millrace_crds::Reason;
@@ -166,13 +167,9 @@ impl SimulatedPostgres {
                 }
                 self.schemas.insert(new.revision.clone());
             }
-            Action::ReopenRevision { revision } => match view.revisions.get_mut(revision) {
-                Some(row) if view.live.as_ref() != Some(revision) && row.state == RevisionState::Retired => {
-                    (row.state, row.ended_at, row.created_at) = (RevisionState::Open, None, now);
-                    (row.paused, row.approved_at, row.resumed_at, row.caught_up_at) = (false, None, None, None);
-                }
-                _ => return Answer::NotYet,
-            },
+            Action::SetStandby { .. } | Action::ReopenRevision { .. } => {
+                return if standby::perform(view, action, now) { Answer::Done } else { Answer::NotYet };
+            }
             Action::SetErrors { revision, policy, stop_above } => {
                 if let Some(row) = view.revisions.get_mut(revision) {
                     (row.errors_policy, row.errors_stop_above) = (policy.clone(), *stop_above);
@@ -229,12 +226,11 @@ impl SimulatedPostgres {
                 });
             }
             Action::CutOver { live, next, unfinished } => {
-                let switch = Shown::Switch { live: live.clone(), next: next.clone() };
                 let (Some(old), Some(new)) = (view.revisions.get(live), view.revisions.get(next)) else {
                     return Answer::NotYet;
                 };
                 if view.live.as_ref() != Some(live)
-                    || view.shown != switch
+                    || !view.shown.switches(live, next)
                     || new.state != RevisionState::Open
                     || (lacks(new, old) && !unfinished)
                 {

@@ -11,7 +11,6 @@ use crate::{
     specs::TOPIC,
     story::{Lines, Story},
 };
-use millrace_contract::revision::RevisionState;
 use millrace_crds::{MaterializedViewStatus, Reason};
 use millrace_operator::{
     view::{
@@ -229,7 +228,7 @@ impl State {
         comparisons::settle(view, &mut self.faults);
         for (revision, row) in &mut view.revisions {
             let deployment = desired.identity.name.deployment(revision);
-            if row.state != RevisionState::Open || !self.cluster.works(&deployment) {
+            if !row.state.is_worked_on() || !self.cluster.works(&deployment) {
                 continue;
             }
             let most = row.pace.map(|pace| pace / row.tasks().max(1) as i64);

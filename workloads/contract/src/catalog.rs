@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("catalog/0007.sql"),
     include_str!("catalog/0008.sql"),
     include_str!("catalog/0009.sql"),
+    include_str!("catalog/0010.sql"),
 ];
 
 /// The version this program writes.

@@ -235,7 +235,7 @@ impl<'w> Session<'w> {
     /// Claims and gives back; lets tasks stand still or go on.
     async fn share(&mut self, survey: &Survey) -> Result<(), StoreError> {
         let state = survey.state.map_or("not in the catalog", RevisionState::name);
-        if survey.state != Some(RevisionState::Open) {
+        if !survey.state.is_some_and(RevisionState::is_worked_on) {
             self.held.clear();
             self.worker.tell(Command::StopAll);
             self.say_idle(format!("the revision is {state}: its tasks are not worked on"));

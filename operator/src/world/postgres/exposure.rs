@@ -14,6 +14,7 @@ use super::{
 use crate::view::{
     desired::Identity,
     name::{Revision, Target},
+    shown::Shown,
 };
 use millrace_contract::{faults::sabotaged, ident::quote};
 use sqlx::{PgConnection, PgPool};
@@ -196,7 +197,7 @@ pub async fn cut_over(
     durable(&mut transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     if row.live.as_ref() != Some(&live.0)
-        || row.shown != Some(format!("switch:{live}:{next}"))
+        || !Shown::parse(row.shown.as_deref()).is_some_and(|shown| shown.switches(live, next))
         || !is_in_state(&mut transaction, view, next, &["open"]).await?
     {
         return Ok(changed());

@@ -41,6 +41,7 @@ pub async fn perform(
         Action::ApplyLogin(_) => login::apply(pool, view, password.unwrap_or_default()).await,
         Action::CreateRevision(new) => revision::create(pool, view, new).await,
         Action::ReopenRevision { revision } => revision::reopen(pool, view, revision).await,
+        Action::SetStandby { revision, standby } => request::set_standby(pool, view, revision, *standby).await,
         Action::SetErrors { revision, policy, stop_above } => {
             revision::set_errors(pool, view, revision, policy, *stop_above).await
         }

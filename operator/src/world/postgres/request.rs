@@ -43,7 +43,7 @@ pub async fn obey(pool: &PgPool, view: &Identity, request: &Request, deed: &Deed
                 && give_up(&mut transaction, view, revision, &trouble.to_string()).await?
         }
         Deed::RollBack { from, to } => {
-            is_in_state(&mut transaction, view, to, &["retired"]).await?
+            is_in_state(&mut transaction, view, to, &["retired", "standby"]).await?
                 && set_rollback(&mut transaction, view, Some((from, to))).await?
         }
         Deed::EndRollback => set_rollback(&mut transaction, view, None).await?,
@@ -136,6 +136,25 @@ pub async fn set_paused(
     } else {
         "UPDATE millrace.revision SET paused = false, resumed_at = now()
          WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'open' AND paused"
+    };
+    decide_alone(pool, view, revision, set).await
+}
+
+/// At most one revision of a view is on standby.
+pub async fn set_standby(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    standby: bool,
+) -> Result<Performed, Refusal> {
+    let set = if standby {
+        "UPDATE millrace.revision r SET state = 'standby'
+         WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'retired'
+           AND NOT EXISTS (SELECT FROM millrace.revision o
+                           WHERE o.namespace = r.namespace AND o.view = r.view AND o.state = 'standby')"
+    } else {
+        "UPDATE millrace.revision SET state = 'retired'
+         WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'standby'"
     };
     decide_alone(pool, view, revision, set).await
 }

@@ -154,7 +154,7 @@ pub async fn add_partitions(
 ) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
-    if !is_in_state(&mut transaction, view, revision, &["open", "fenced"]).await? {
+    if !is_in_state(&mut transaction, view, revision, &["open", "standby", "fenced"]).await? {
         return Ok(changed());
     }
     insert_progress(&mut transaction, view, revision, &row.role, starts).await?;
@@ -207,7 +207,7 @@ pub async fn reopen(pool: &PgPool, view: &Identity, revision: &Revision) -> Resu
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     if row.live.as_ref() == Some(&revision.0)
-        || !is_in_state(&mut transaction, view, revision, &["retired", "fenced"]).await?
+        || !is_in_state(&mut transaction, view, revision, &["retired", "standby", "fenced"]).await?
     {
         return Ok(changed());
     }

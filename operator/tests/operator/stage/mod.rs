@@ -231,14 +231,14 @@ impl Stage {
         }
     }
 
-    /// A stand-in for workers: every open revision reads each partition up to this offset.
+    /// A stand-in for workers: every revision that is worked on reads each partition up to this offset.
     pub fn read_up_to(&self, offset: i64) -> JoinHandle<()> {
         let pool = self.pool.clone();
         tokio::spawn(async move {
             loop {
                 let moved = "UPDATE millrace.progress p SET next_offset = $1, lease_until = now(), committed_at = now()
                              FROM millrace.revision r
-                             WHERE r.revision = p.revision AND r.state = 'open' AND p.next_offset < $1";
+                             WHERE r.revision = p.revision AND r.state IN ('open', 'standby') AND p.next_offset < $1";
                 // Before the first apply there is no catalog.
                 let _ = sqlx::query(moved).bind(offset).execute(&pool).await;
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -31,7 +31,8 @@ WITH epoch AS (
     WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4
       AND {owned}
       AND EXISTS (SELECT FROM millrace.revision r
-                  WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3 AND r.state = 'open')
+                  WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3
+                    AND r.state IN ('open', 'standby'))
     ORDER BY p.topic, p.partition
     FOR UPDATE OF p
 )

@@ -109,4 +109,9 @@ async fn a_revision_that_is_not_open_is_left_alone() {
     scene.execute("UPDATE millrace.revision SET state = 'open'").await;
     scene.caught_up().await;
     scene.assert_exact().await;
+    // Readers have gone on to another revision, and this one is kept current for them to come back to.
+    scene.execute("UPDATE millrace.revision SET state = 'standby'").await;
+    scene.produce(&users(10)).await;
+    scene.caught_up().await;
+    scene.assert_exact().await;
 }

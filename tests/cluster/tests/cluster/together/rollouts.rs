@@ -1,12 +1,14 @@
-//! Rollouts of a small view: columns that come and go under those who read them, records that are gone, no room for two.
+//! Rollouts of a small view: columns that come and go under those who read them, records that are gone, no room for two,
+//! a way back that is kept open.
 
 use anyhow::{Result, ensure};
 use millrace_cluster_tests::{
     database,
     items::live_view,
+    manifest::item,
     reader::{Mode, Reader, Readers, require_no_wrong},
     shell::{eventually, kubectl},
-    topic,
+    topic::{self, TestProducer},
     view::View,
 };
 use std::time::Duration;
@@ -119,4 +121,49 @@ async fn a_gate_that_fails_keeps_the_live_one_and_one_that_passes_lets_the_next_
     ensure!(view.live_revision()? != before, "the replay is live");
     view.delete_with_its_table()?;
     topic::delete("gated").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_to_what_was_kept_current_swaps_within_seconds() -> Result<()> {
+    let view = live_view("kept", 1, KEYS, "SELECT id, amount FROM items").await?;
+    let before = view.live_revision()?;
+    view.patch(r#"{"spec":{"rollout":{"keepPreviousCurrent":true,"retainPrevious":"1h"}}}"#)?;
+    ask(&view, "SELECT id, amount, team AS 부서 FROM items")?;
+    view.wait_ready(LIMIT)?;
+    ensure!(view.live_revision()? != before, "the new query is live");
+    eventually("the revision of before is kept current", LIMIT, || {
+        let kept = view.get("{.status.previousRevision.keptCurrent}{' '}{.status.previousRevision.revision}")?;
+        ensure!(kept == format!("true {before}"), "found {kept}");
+        Ok(())
+    })?;
+
+    // What comes now reaches both.
+    let producer = TestProducer::new()?;
+    for key in 0..KEYS {
+        let id = format!("새키-{key}");
+        producer.send("kept", id.as_bytes(), Some(item(&id, "홍길동", key).as_bytes()))?;
+    }
+    producer.flush()?;
+    eventually("both have read everything", LIMIT, || {
+        let positions = "select string_agg(next_offset::text, ' ') from millrace.progress where view = 'kept'";
+        let positions = database::psql(positions)?;
+        ensure!(positions.trim() == format!("{0} {0}", 2 * KEYS), "found {positions}");
+        Ok(())
+    })?;
+
+    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "kept", "millrace.dev/rollback=it-was-wrong"])?;
+    eventually("readers see the revision of before", Duration::from_secs(10), || {
+        let live = database::psql("select live_revision from millrace.view where name = 'kept'")?;
+        ensure!(live.trim() == before, "found {live}");
+        Ok(())
+    })?;
+    let rows = database::psql("select count(*), count(\"부서\") from shop.kept")?;
+    ensure!(rows.trim() == format!("{}|0", 2 * KEYS), "found {rows}");
+    eventually("what was gone back from rests", LIMIT, || {
+        let kept = view.get("{.status.previousRevision.keptCurrent}")?;
+        ensure!(kept == "false", "found {kept}");
+        Ok(())
+    })?;
+    view.delete_with_its_table()?;
+    topic::delete("kept").await
 }
