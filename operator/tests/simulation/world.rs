@@ -179,7 +179,7 @@ impl State {
     /// Whether the one who would do it does not answer.
     fn is_away(&self, action: &Action) -> bool {
         match action {
-            Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => self.away.kafka,
+            Action::ChangeTopic(_) => self.away.kafka,
             Action::ApplyDeployment { .. }
             | Action::DeleteDeployment { .. }
             | Action::AddFinalizer
@@ -201,9 +201,7 @@ impl State {
     /// Whether it was done, and not refused.
     fn perform(&mut self, desired: &Desired, action: &Action) -> bool {
         match action {
-            Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => {
-                self.kafka.perform(action)
-            }
+            Action::ChangeTopic(change) => self.kafka.perform(change),
             Action::ApplyDeployment { .. }
             | Action::DeleteDeployment { .. }
             | Action::AddFinalizer
