@@ -121,6 +121,10 @@ pub struct AppReplayStatus {
     /// When its offsets were written down.
     #[schemars(schema_with = "schema::moment")]
     pub accepted_at: Time,
+    /// When what Kafka has began to be changed; until then what was written down is compared with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::moment")]
+    pub begun_at: Option<Time>,
     /// When Kafka was first seen to have the new offsets; none: it does not have them yet, or somebody has changed them since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::moment")]

@@ -9,18 +9,21 @@ use std::{fmt, sync::Arc};
 pub enum Action {
     AddFinalizer,
     ChangeTopic(TopicChange),
-    /// Only on the Deployment of this version; none: only while there is none.
+    /// Only on the Deployment of this version, none: only while there is none; and only while the ledger has this version,
+    /// for what is written down says whether instances may be started.
     ApplyDeployment {
         name: String,
         replicas: i32,
         manifest: Arc<Value>,
         seen: Option<String>,
+        ledger: Option<String>,
     },
-    /// Changes nothing but the number of instances: the API server refuses the rest. Only on the Deployment of this version.
+    /// Changes nothing but the number of instances: the API server refuses the rest.
     Scale {
         name: String,
         replicas: i32,
         seen: String,
+        ledger: Option<String>,
     },
     DeleteDeployment {
         name: String,
@@ -59,6 +62,8 @@ pub enum Action {
 pub enum Note {
     /// A replay is accepted: where the group is, and where it is to be, are written down.
     Accepted,
+    /// What is written down is what the group has; from now on that is changed.
+    Begun,
     /// Kafka has taken the offsets.
     Altered,
     /// Somebody has committed after that.
@@ -78,7 +83,7 @@ impl fmt::Display for Action {
             Action::AddFinalizer => write!(f, "add finalizer"),
             Action::ChangeTopic(change) => write!(f, "{change}"),
             Action::ApplyDeployment { name, replicas, .. } => write!(f, "apply deployment {name} replicas={replicas}"),
-            Action::Scale { name, replicas, seen: _ } => write!(f, "scale deployment {name} to {replicas}"),
+            Action::Scale { name, replicas, .. } => write!(f, "scale deployment {name} to {replicas}"),
             Action::DeleteDeployment { name, .. } => write!(f, "delete deployment {name}"),
             Action::WriteLedger { replays, note: Note::Restored, seen: _ } => {
                 write!(f, "restore the ledger of")?;
@@ -92,6 +97,7 @@ impl fmt::Display for Action {
                         write!(f, "write down replay {id}: saved{}, begins", listed(&replay.saved))?;
                         write!(f, "{}", listed(&replay.begin))
                     }
+                    Note::Begun => write!(f, "note that the reset of replay {id} begins"),
                     Note::Altered => write!(f, "note that the offsets of replay {id} are altered"),
                     Note::ForeignCommit => write!(f, "note a foreign commit after replay {id}"),
                     Note::Reset => write!(f, "note that replay {id} is proved"),
@@ -141,7 +147,7 @@ impl Action {
                         "ReplayAccepted",
                         format!("the offsets from before the replay {id} are written down:{}", listed(&replay.saved)),
                     ),
-                    Note::Altered => return None,
+                    Note::Begun | Note::Altered => return None,
                     Note::ForeignCommit => {
                         (true, "ForeignCommitter", replay.foreign_commit.clone().unwrap_or_default())
                     }

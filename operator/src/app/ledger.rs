@@ -46,6 +46,7 @@ fn complete(replay: &mut AppReplayStatus, other: &AppReplayStatus) {
         // Taken back when somebody commits: the ledger says it, and the status follows.
         altered_at: _,
         foreign_commit: _,
+        begun_at,
         reset_at,
         caught_up_at,
         saved,
@@ -57,6 +58,7 @@ fn complete(replay: &mut AppReplayStatus, other: &AppReplayStatus) {
             mine.clone_from(other);
         }
     };
+    older(&mut replay.begun_at, begun_at);
     older(&mut replay.reset_at, reset_at);
     older(&mut replay.caught_up_at, caught_up_at);
     for (mine, other) in [(&mut replay.saved, saved), (&mut replay.begin, begin), (&mut replay.until, until)] {
@@ -99,6 +101,7 @@ pub fn is_in_status(desired: &Desired, replay: &AppReplayStatus) -> bool {
         shown.id == replay.id
             && shown.saved == replay.saved
             && shown.begin == replay.begin
+            && shown.begun_at == replay.begun_at
             && shown.reset_at == replay.reset_at
     })
 }
@@ -114,6 +117,7 @@ mod tests {
         AppReplayStatus {
             id: id.to_string(),
             accepted_at: timestamp(Moment(0)),
+            begun_at: None,
             altered_at: None,
             reset_at: None,
             caught_up_at: None,

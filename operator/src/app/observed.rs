@@ -1,4 +1,4 @@
-//! What was seen of an app's world in one look: the ends of its topics first, then its group, then the cluster.
+//! What was seen of an app's world in one look: the cluster first, then the ends of its topics, then its group.
 
 use super::name::AppName;
 use crate::view::{

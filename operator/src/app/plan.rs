@@ -193,12 +193,13 @@ fn plan_workload(plan: &mut Plan, sight: Sight<'_>, standing: Standing) {
         (Some(Template::Accepted { changes }), Some(address), _) if *changes || !scaled => {
             let seen = found.map(|found| found.resource_version.clone());
             let manifest = workload::deployment(desired, replicas, address).into();
-            plan.actions.push(Action::ApplyDeployment { name, replicas, manifest, seen });
+            plan.actions.push(Action::ApplyDeployment { name, replicas, manifest, seen, ledger: sight.ledger() });
         }
         (Some(Template::Accepted { .. }), Some(_), _) => {}
         // To stop or to scale what runs takes no template.
         (_, _, Some(found)) if !scaled => {
-            plan.actions.push(Action::Scale { name, replicas, seen: found.resource_version.clone() });
+            let seen = found.resource_version.clone();
+            plan.actions.push(Action::Scale { name, replicas, seen, ledger: sight.ledger() });
         }
         (_, _, _) => {}
     }

@@ -83,6 +83,7 @@ fn accept(plan: &mut Plan, sight: Sight<'_>, asked: &Replay) -> Option<Standing>
     replays.push(AppReplayStatus {
         id: asked.id.clone(),
         accepted_at: timestamp(sight.now),
+        begun_at: None,
         altered_at: None,
         reset_at: None,
         caught_up_at: None,
@@ -157,11 +158,21 @@ fn reset(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) -> Standin
         plan.wait("the status to hold the offsets, too", Duration::from_millis(200));
         return Standing::Still;
     }
-    match &replay.altered_at {
-        None => alter(plan, sight, replay),
-        Some(at) => prove(plan, sight, replay, group, at),
+    match (&replay.begun_at, &replay.altered_at) {
+        (None, _) => plan.actions.extend(begin(sight, group)),
+        (Some(_), None) => alter(plan, sight, replay),
+        (Some(_), Some(at)) => prove(plan, sight, replay, group, at),
     }
     Standing::Still
+}
+
+/// What is written down is what the group has, or is written down once more: somebody may have committed since.
+fn begin(sight: Sight<'_>, group: &Group) -> Option<Action> {
+    let written = sight.replays.last().is_some_and(|replay| replay.saved == group.committed);
+    if written {
+        return sight.note(Note::Begun, |replay| replay.begun_at = Some(timestamp(sight.now)));
+    }
+    sight.note(Note::Accepted, |replay| replay.saved = group.committed.clone())
 }
 
 fn alter(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) {

@@ -1,7 +1,5 @@
 //! Plans of apps as text: what a person wrote and what was seen, and what is done, waited for and wrong because of it.
 
-#[path = "../addresses/mod.rs"]
-mod addresses;
 mod deletion;
 mod forecasts;
 mod replays;

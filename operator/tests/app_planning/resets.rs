@@ -14,9 +14,14 @@ fn written() -> Scene {
     stopped().ask(REPLAY).done()
 }
 
+/// What is written down was compared with what the group has.
+fn begun() -> Scene {
+    written().done()
+}
+
 /// Kafka has taken the offsets.
 fn altered() -> Scene {
-    written().done()
+    begun().done()
 }
 
 /// It was proved that it has them.
@@ -43,6 +48,7 @@ fn a_replay_goes_from_step_to_step() {
     running().ask(REPLAY).check(&expect![[""]]);
     stopped().ask(REPLAY).check(&expect![[""]]);
     written().check(&expect![[""]]);
+    begun().check(&expect![[""]]);
     altered().check(&expect![[""]]);
     altered().later(11 * SECOND).check(&expect![[""]]);
     proved().check(&expect![[""]]);
@@ -102,10 +108,15 @@ fn offsets_are_altered_only_once_ledger_and_status_hold_them() {
 
 #[test]
 fn internal_topics_are_deleted_before_offsets_are_altered() {
-    let streams = || written().ask("spec: {internalTopics: {prefix: inventory-}}");
+    let streams = || begun().ask("spec: {internalTopics: {prefix: inventory-}}");
     streams().with(|seen| internal(seen, &["inventory-stock-changelog"])).check(&expect![[""]]);
     streams().with(|seen| seen.internal = Known::Unknown(kafka_is_gone())).check(&expect![[""]]);
     streams().with(|seen| internal(seen, &[])).check(&expect![[""]]);
+}
+
+#[test]
+fn what_was_committed_since_is_written_down_once_more() {
+    written().with(|seen| group(seen).committed = offsets(950)).check(&expect![[""]]);
 }
 
 #[test]

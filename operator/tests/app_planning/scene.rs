@@ -1,6 +1,5 @@
 //! An app and its world as values: what a person wrote, what was seen, and the plan that follows, as text.
 
-use crate::addresses::kafka_address;
 use expect_test::Expect;
 use millrace_crds::{AppReplayStatus, OffsetsByTopic, Reason, StreamApp, StreamAppStatus};
 use millrace_operator::{
@@ -18,7 +17,7 @@ use millrace_operator::{
         desired::Image,
         known::Known,
         moment::Moment,
-        observed::{Kafka, Offsets, Topic},
+        observed::{Kafka, KafkaAddress, Offsets, Topic},
         spec::Settings,
         status::Outcome,
         tenancy::Tenancy,
@@ -139,6 +138,16 @@ pub fn stop(seen: &mut Observed) {
     let group = group(seen);
     group.state = "Empty".into();
     group.members.clear();
+}
+
+pub fn kafka_address() -> KafkaAddress {
+    KafkaAddress {
+        bootstrap_servers: "kafka:9092".into(),
+        security_protocol: "PLAINTEXT".into(),
+        login: false,
+        ca: None,
+        digest: "k".into(),
+    }
 }
 
 pub fn deployment(replicas: i32) -> DeploymentState {

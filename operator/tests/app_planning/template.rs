@@ -1,6 +1,6 @@
 //! What is added to a pod template, and what is left as it was written.
 
-use crate::{addresses::kafka_address, scene::running};
+use crate::scene::{kafka_address, running};
 use expect_test::expect;
 use millrace_operator::{app::workload::deployment, view::observed::KafkaAddress};
 use serde_json::Value;

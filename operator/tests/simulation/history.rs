@@ -45,7 +45,7 @@ impl<'a> History<'a> {
         History { seed, specs, world, desired, uids: 1, replays: 0, other: None }
     }
 
-    pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally) {
+    pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally<RolloutPhase>) {
         self.desired.rollout.gates.comparison = (self.seed % 4 == 3).then_some(ComparisonGate::RequireEqual);
         for step in (0..STEPS).filter(|step| !skipped.contains(step)) {
             {
@@ -61,7 +61,7 @@ impl<'a> History<'a> {
         self.world.state().faults.begin(STEPS);
         self.becomes_steady();
         let state = self.world.state();
-        tally.add(&state.promises, &state.story);
+        tally.add(state.promises.counts(), &state.story);
     }
 
     /// One round of the operator, as the controller does it.

@@ -12,7 +12,7 @@ use crate::{
     story::{Lines, Story},
 };
 use millrace_contract::revision::RevisionState;
-use millrace_crds::{MaterializedViewStatus, Reason};
+use millrace_crds::{MaterializedViewStatus, Reason, RolloutPhase};
 use millrace_operator::{
     view::{
         action::Action,
@@ -41,7 +41,7 @@ pub struct State {
     pub cluster: SimulatedCluster,
     pub status: MaterializedViewStatus,
     pub promises: Promises,
-    pub story: Story,
+    pub story: Story<RolloutPhase>,
     /// The resource that there is.
     pub uid: String,
     pub away: Away,
@@ -159,7 +159,9 @@ impl World for SimulatedWorld {
             && !state.away.cluster
             && !matches!(state.faults.fate(), Fate::Struck(Fault::LostCall | Fault::OperatorEnds));
         if arrives && let Some(status) = &report.status {
-            state.story.show(status);
+            if let Some(rollout) = &status.rollout {
+                state.story.show(&rollout.revision, rollout.phase);
+            }
             state.status = status.clone();
         }
         Ok(())

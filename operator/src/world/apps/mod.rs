@@ -81,24 +81,23 @@ fn another_look() -> Performed {
 }
 
 impl World<Apps> for RealWorld {
+    /// The cluster first: an app that was seen to have no instance has committed all that it will when its group is
+    /// looked at.
     async fn observe(&self, desired: &Desired) -> Observed {
-        let (address, kafka, group, internal) = match self.app_kafka(&desired.identity).await {
+        match self.app_kafka(&desired.identity).await {
             Ok((address, admin)) => {
+                let children = children::observe(&self.client, desired, Some(&address)).await;
                 let (kafka, group, internal) = self.look_at_kafka(desired, admin).await;
-                (Known::Present(address), kafka, group, internal)
+                Observed { kafka_address: Known::Present(address), kafka, group, internal, children }
             }
-            Err(trouble) => {
-                let internal = desired.internal.as_ref().map_or(Known::Absent, |_| Known::Unknown(trouble.clone()));
-                (
-                    Known::Unknown(trouble.clone()),
-                    Known::Unknown(trouble.clone()),
-                    Known::Unknown(trouble),
-                    internal,
-                )
-            }
-        };
-        let children = children::observe(&self.client, desired, address.present()).await;
-        Observed { kafka_address: address, kafka, group, internal, children }
+            Err(trouble) => Observed {
+                children: children::observe(&self.client, desired, None).await,
+                kafka_address: Known::Unknown(trouble.clone()),
+                kafka: Known::Unknown(trouble.clone()),
+                group: Known::Unknown(trouble.clone()),
+                internal: desired.internal.as_ref().map_or(Known::Absent, |_| Known::Unknown(trouble)),
+            },
+        }
     }
 
     async fn perform(&self, desired: &Desired, action: &Action) -> Result<Performed, Trouble> {
@@ -107,10 +106,18 @@ impl World<Apps> for RealWorld {
             Action::AddFinalizer => self.app(desired).add_finalizer().await,
             Action::RemoveFinalizer { left_behind: _ } => self.app(desired).remove_finalizer().await,
             Action::ChangeTopic(change) => self.app_kafka(&desired.identity).await?.1.perform(change).await,
-            Action::ApplyDeployment { name, replicas: _, manifest, seen } => {
+            Action::ApplyDeployment { name, replicas: _, manifest, seen, ledger } => {
+                if !self.ledger_is(desired, ledger.as_ref()).await? {
+                    return Ok(another_look());
+                }
                 children::apply(client, desired, name, manifest, seen.as_deref()).await
             }
-            Action::Scale { name, replicas, seen } => children::scale(client, desired, name, *replicas, seen).await,
+            Action::Scale { name, replicas, seen, ledger } => {
+                if !self.ledger_is(desired, ledger.as_ref()).await? {
+                    return Ok(another_look());
+                }
+                children::scale(client, desired, name, *replicas, seen).await
+            }
             Action::DeleteDeployment { name, uid, resource_version } => {
                 let namespace = &desired.identity.name.namespace;
                 cluster::delete_deployment(client, namespace, name, uid, resource_version).await
