@@ -1,5 +1,7 @@
 //! The resource on a real API server: what it refuses and with which sentence, what it accepts and with which defaults.
 
+#[path = "support/cases.rs"]
+mod cases;
 mod support;
 
 use std::path::Path;
@@ -7,7 +9,7 @@ use std::path::Path;
 use expect_test::expect_file;
 use millrace_crds::{MaterializedView, RolloutPlan, Verdict};
 use serde_json::{Value, json};
-use support::{QUESTIONS, VIEWS, api_server, cases, documents, folder, path_of, read, send};
+use support::{QUESTIONS, VIEWS, api_server, documents, folder, path_of, read, send};
 
 #[tokio::test]
 async fn every_wrong_manifest_is_refused_with_its_sentence() {

@@ -4,30 +4,17 @@ use super::{
     gates::Question,
     name::{Revision, Target},
     request::{Deed, Request},
+    topics::TopicChange,
     trouble::Trouble,
     verification::Beginning,
 };
 use millrace_crds::VerificationResult;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     AddFinalizer,
-    CreateTopic {
-        topic: String,
-        partitions: i32,
-        replicas: i32,
-        config: BTreeMap<String, String>,
-    },
-    GrowTopic {
-        topic: String,
-        from: i32,
-        to: i32,
-    },
-    ConfigureTopic {
-        topic: String,
-        config: BTreeMap<String, String>,
-    },
+    ChangeTopic(TopicChange),
     /// Brings the catalog to this program's version; changes nothing in a newer one.
     MigrateCatalog,
     /// Makes the view's row, or takes over one that belongs to `from`.
@@ -238,11 +225,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::AddFinalizer => write!(f, "add finalizer"),
-            Action::CreateTopic { topic, partitions, replicas, config } => {
-                write!(f, "create topic {topic} partitions={partitions} replicas={replicas} {{{}}}", pairs(config))
-            }
-            Action::GrowTopic { topic, from, to } => write!(f, "grow topic {topic} from {from} to {to}"),
-            Action::ConfigureTopic { topic, config } => write!(f, "configure topic {topic} {{{}}}", pairs(config)),
+            Action::ChangeTopic(change) => write!(f, "{change}"),
             Action::MigrateCatalog => write!(f, "migrate catalog"),
             Action::ClaimView { target, from } => write!(f, "claim view {target} from {from:?}"),
             Action::ApplyLogin(login) => write!(f, "apply login for {}:{}", login.address.host, login.address.port),
@@ -311,8 +294,4 @@ impl fmt::Display for Action {
             }
         }
     }
-}
-
-pub(super) fn pairs(config: &BTreeMap<String, String>) -> String {
-    config.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,7 @@
 //! What people are told of what was done.
 
 use super::{
-    action::{Action, Owner, pairs},
+    action::{Action, Owner},
     verification::Beginning,
 };
 use millrace_crds::{Reason, VerificationResult};
@@ -18,19 +18,7 @@ impl Action {
     /// What an event says of it once it is done; none for what nobody needs to hear.
     pub fn event(&self) -> Option<Event> {
         let (reason, message) = match self {
-            Action::CreateTopic { topic, partitions, replicas, .. } => {
-                ("TopicCreated", format!("topic {topic} was made with {partitions} partitions and {replicas} replicas"))
-            }
-            Action::GrowTopic { topic, from, to } => (
-                "TopicGrown",
-                format!(
-                    "topic {topic} was grown from {from} to {to} partitions: new records of a key may go to another \
-                     partition than its old ones, so their order is by timestamp where it was by offset"
-                ),
-            ),
-            Action::ConfigureTopic { topic, config } => {
-                ("TopicConfigured", format!("topic {topic} was given {}", pairs(config)))
-            }
+            Action::ChangeTopic(change) => return Some(change.event()),
             Action::ClaimView { target, from: Owner::Nobody | Owner::Gone(_) } => {
                 ("Adopted", format!("{target} was retained and is kept up to date again"))
             }

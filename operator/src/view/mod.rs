@@ -5,7 +5,7 @@ pub mod approval;
 pub mod building;
 mod changes;
 pub mod comparison;
-mod conditions;
+pub(crate) mod conditions;
 pub mod deletion;
 pub mod desired;
 pub mod event;

@@ -12,6 +12,7 @@ use super::{
     plan::Plan,
     position::{Behind, behind_ends, behind_live, comparable, done_and_total},
     request::{acted, open_promotion},
+    rhythm,
     trouble::Trouble,
     verification,
     workers::selector,
@@ -191,24 +192,30 @@ fn workers(status: &mut MaterializedViewStatus, desired: &Desired, observed: &Ob
     status.replicas = Some(children.deployments.get(&name.deployment(revision)).map_or(0, |state| state.replicas));
 }
 
-/// Whether the two differ in nothing but figures, which are written less often.
-pub fn differ_in_figures_only(before: &MaterializedViewStatus, after: &MaterializedViewStatus) -> bool {
-    let strip = |status: &MaterializedViewStatus| {
-        let mut status = status.clone();
-        status.lag_records = None;
-        status.freshness_milliseconds = None;
-        if let Some(previous) = &mut status.previous_revision {
-            previous.records_behind = None;
-        }
-        if let Some(rollout) = &mut status.rollout {
-            rollout.records_done = None;
-            rollout.records_total = None;
-            rollout.percent = None;
-            rollout.eta_seconds = None;
-            rollout.waiting_on = None;
-            rollout.forecast = None;
-        }
-        status
-    };
-    strip(before) == strip(after)
+impl rhythm::Shown for MaterializedViewStatus {
+    fn is_moving(&self) -> bool {
+        self.rollout.as_ref().is_some_and(|rollout| rollout.phase != RolloutPhase::Steady)
+    }
+
+    fn differs_in_figures_only(&self, next: &MaterializedViewStatus) -> bool {
+        without_figures(self) == without_figures(next)
+    }
+}
+
+fn without_figures(status: &MaterializedViewStatus) -> MaterializedViewStatus {
+    let mut status = status.clone();
+    status.lag_records = None;
+    status.freshness_milliseconds = None;
+    if let Some(previous) = &mut status.previous_revision {
+        previous.records_behind = None;
+    }
+    if let Some(rollout) = &mut status.rollout {
+        rollout.records_done = None;
+        rollout.records_total = None;
+        rollout.percent = None;
+        rollout.eta_seconds = None;
+        rollout.waiting_on = None;
+        rollout.forecast = None;
+    }
+    status
 }

@@ -37,10 +37,18 @@ pub enum Fault {
     DatabaseEmptied,
     SpecChanged,
     ResourceDeleted,
+    /// Somebody else joins the group of an app.
+    ForeignMember,
+    /// Somebody commits without being a member.
+    ForeignCommit,
+    /// An instance has ended, and its member stays in the group for a while; or its transaction does.
+    MemberLeftBehind,
+    LedgerDeleted,
+    TemplateRefused,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 24] = [
+    pub const OF_VIEWS: [Fault; 24] = [
         Fault::LostCall,
         Fault::LostAnswer,
         Fault::CallArrivesTwice,
@@ -65,6 +73,31 @@ impl Fault {
         Fault::DatabaseEmptied,
         Fault::SpecChanged,
         Fault::ResourceDeleted,
+    ];
+
+    pub const OF_APPS: [Fault; 22] = [
+        Fault::LostCall,
+        Fault::LostAnswer,
+        Fault::CallArrivesTwice,
+        Fault::CallTakesLong,
+        Fault::OperatorEnds,
+        Fault::OtherOperator,
+        Fault::KafkaNotSeen,
+        Fault::TopicNotSeen,
+        Fault::ClusterNotSeen,
+        Fault::KafkaIsOld,
+        Fault::KafkaAway,
+        Fault::ClusterAway,
+        Fault::WorkersKilled,
+        Fault::WorkersDeleted,
+        Fault::TopicGrown,
+        Fault::RecordsRemoved,
+        Fault::SpecChanged,
+        Fault::ForeignMember,
+        Fault::ForeignCommit,
+        Fault::MemberLeftBehind,
+        Fault::LedgerDeleted,
+        Fault::TemplateRefused,
     ];
 }
 

@@ -45,7 +45,7 @@ impl<'a> History<'a> {
         History { seed, specs, world, desired, uids: 1, replays: 0, other: None }
     }
 
-    pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally) {
+    pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally<RolloutPhase>) {
         self.desired.rollout.gates.comparison = (self.seed % 4 == 3).then_some(ComparisonGate::RequireEqual);
         self.desired.rollout.keep_previous_current = self.seed % 3 == 1;
         for step in (0..STEPS).filter(|step| !skipped.contains(step)) {
@@ -62,7 +62,7 @@ impl<'a> History<'a> {
         self.world.state().faults.begin(STEPS);
         self.becomes_steady();
         let state = self.world.state();
-        tally.add(&state.promises, &state.story);
+        tally.add(state.promises.counts(), &state.story);
     }
 
     /// One round of the operator, as the controller does it.

@@ -338,7 +338,7 @@ fn is_known<T>(known: &Known<T>) -> bool {
 fn needs(action: &Action) -> (bool, bool, bool) {
     match action {
         Action::AddFinalizer | Action::RemoveFinalizer { .. } => (false, false, false),
-        Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => (true, true, false),
+        Action::ChangeTopic(_) => (true, true, false),
         Action::CreateRevision(_) => (true, true, true),
         Action::Verify(_) => (true, true, false),
         Action::AddPartitions { .. }

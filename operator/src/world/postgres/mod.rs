@@ -75,9 +75,7 @@ pub async fn perform(
         Action::ReleaseView => ending::release(pool, view).await,
         Action::DeleteView => ending::delete(pool, view).await,
         Action::AddFinalizer
-        | Action::CreateTopic { .. }
-        | Action::GrowTopic { .. }
-        | Action::ConfigureTopic { .. }
+        | Action::ChangeTopic(_)
         | Action::ApplyDeployment { .. }
         | Action::DeleteDeployment { .. }
         | Action::RemoveFinalizer { .. } => return Ok(Performed::Done),

@@ -90,6 +90,7 @@ impl Stage {
             rhythm: Rhythm { resync },
             metrics: Arc::new(Metrics::new().expect("metrics")),
             memories: Default::default(),
+            app_memories: Default::default(),
         };
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(controller::run(self.client.clone(), reconciler, async move {

@@ -1,0 +1,46 @@
+//! What is wrong with an app, in a sentence, and what is left alone because of it.
+
+use crate::scene::{children, running};
+use expect_test::expect;
+use millrace_operator::app::observed::{Ledger, Template};
+
+#[test]
+fn the_older_of_two_apps_with_one_group_has_it() {
+    let older = r#"metadata: {name: audit, uid: uid-0, creationTimestamp: "2023-11-13T00:00:00Z"}"#;
+    running().beside(older).check(&expect![[""]]);
+    let newer = r#"metadata: {name: audit, uid: uid-2, creationTimestamp: "2023-11-15T00:00:00Z"}"#;
+    running().beside(newer).check(&expect![[""]]);
+    let elsewhere = format!("{older}\nspec: {{kafka: {{secretRef: {{name: other-kafka}}}}}}");
+    running().beside(&elsewhere).check(&expect![[""]]);
+}
+
+#[test]
+fn a_template_that_is_refused_stops_nothing() {
+    running()
+        .with(|seen| {
+            children(seen).template = Some(Template::Refused("spec.template.spec.containers[0].ports: invalid".into()))
+        })
+        .check(&expect![[""]]);
+}
+
+#[test]
+fn what_somebody_else_has_made_is_left_alone() {
+    running().with(|seen| children(seen).deployment.as_mut().expect("it runs").ours = false).check(&expect![[""]]);
+    running()
+        .with(|seen| {
+            children(seen).ledger = Some(Ledger {
+                resource_version: "1".into(),
+                ours: false,
+                group: String::new(),
+                replays: Ok(Vec::new()),
+            });
+        })
+        .check(&expect![[""]]);
+}
+
+#[test]
+fn an_instance_that_cannot_start_is_told() {
+    running()
+        .with(|seen| children(seen).failing = Some("worker inventory-app-1-0 cannot start: ErrImagePull".into()))
+        .check(&expect![[""]]);
+}
