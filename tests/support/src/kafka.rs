@@ -280,6 +280,7 @@ fn properties_of(node: usize, brokers: &[u16; NODES], controllers: &[u16; NODES]
     let (id, broker, controller) = (node + 1, brokers[node], controllers[node]);
     let (voters, logs) = (voters.join(","), directory.join(format!("node-{node}")));
     let logs = logs.display();
+    // Records of tests may be as old as they like: they stay until somebody removes them.
     format!(
         "process.roles=broker,controller
 node.id={id}
@@ -300,6 +301,7 @@ transaction.state.log.min.isr=2
 share.coordinator.state.topic.replication.factor=3
 share.coordinator.state.topic.min.isr=2
 group.initial.rebalance.delay.ms=0
+log.retention.ms=-1
 log.retention.check.interval.ms=1000
 log.segment.delete.delay.ms=1000
 broker.session.timeout.ms=6000
