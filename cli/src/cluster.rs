@@ -13,7 +13,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{WatchStreamExt, watcher},
 };
-use millrace_crds::{MaterializedView, RolloutPlan};
+use millrace_crds::{MaterializedView, RolloutPlan, StreamApp};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 
@@ -44,10 +44,11 @@ pub struct Seen {
     pub events: Vec<Event>,
 }
 
-/// Which views somebody looks at.
+/// Which views somebody looks at, or which app.
 #[derive(Clone, Copy)]
 pub enum Views<'a> {
     Named(&'a str),
+    App(&'a str),
     OfNamespace,
     Everywhere,
 }
@@ -89,13 +90,24 @@ impl Cluster {
         Ok(list.items)
     }
 
-    /// Events are for people's eyes: whoever may not read them sees the view without.
     pub async fn look(&self, name: &str) -> Result<Seen, Failure> {
         let view = self.views().get(name).await.map_err(|error| self.failure(error, name))?;
-        let uid = view.uid().unwrap_or_default();
-        let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
-        let events = self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items);
+        let events = self.told(&view.uid().unwrap_or_default()).await;
         Ok(Seen { view, events })
+    }
+
+    /// An app, and what happened to it.
+    pub async fn look_at_app(&self, name: &str) -> Result<(StreamApp, Vec<Event>), Failure> {
+        let apps: Api<StreamApp> = Api::namespaced(self.client.clone(), &self.namespace);
+        let app = apps.get(name).await.map_err(|error| self.failure(error, &format!("sapp/{name}")))?;
+        let events = self.told(&app.uid().unwrap_or_default()).await;
+        Ok((app, events))
+    }
+
+    /// Events are for people's eyes: whoever may not read them sees the resource without.
+    async fn told(&self, uid: &str) -> Vec<Event> {
+        let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
+        self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items)
     }
 
     /// Merges `patch` into the view's resource.
@@ -107,15 +119,20 @@ impl Cluster {
     /// A watch that breaks is begun again, and that too may be a change.
     pub fn changes(&self, of: Views<'_>) -> Changes {
         let config = watcher::Config::default();
-        let (views, config) = match of {
-            Views::Everywhere => (Api::all(self.client.clone()), config),
-            Views::OfNamespace => (self.views(), config),
-            Views::Named(name) => (self.views(), config.fields(&format!("metadata.name={name}"))),
+        let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let views = |views, config| watcher::<MaterializedView>(views, config).default_backoff().map(|_| ()).boxed();
+        let views = match of {
+            Views::Everywhere => views(Api::all(self.client.clone()), config),
+            Views::OfNamespace => views(self.views(), config),
+            Views::Named(name) => views(self.views(), named(name)),
+            Views::App(name) => {
+                let apps: Api<StreamApp> = Api::namespaced(self.client.clone(), &self.namespace);
+                watcher(apps, named(name)).default_backoff().map(|_| ()).boxed()
+            }
         };
-        let views = watcher(views, config).default_backoff().map(|_| ());
         let changes = match of {
-            Views::Everywhere | Views::OfNamespace => views.boxed(),
-            Views::Named(name) => {
+            Views::Everywhere | Views::OfNamespace => views,
+            Views::Named(name) | Views::App(name) => {
                 let told = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
                 stream::select(views, watcher(self.events(), told).default_backoff().map(|_| ())).boxed()
             }

@@ -36,16 +36,17 @@ pub struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows the page of one view, or the table of all.
+    /// Shows the page of one view or app, or the table of all views.
     ///
     /// Once, and ends; with --watch again at every change until Ctrl-C, on a terminal in the same place.
     #[command(after_help = "Examples:
   millrace status                       the views of the namespace
   millrace status -A                    of every namespace
   millrace -n shop status user-view     one view: its rollout, what is wrong, replays, the last events
-  millrace -n shop status user-view -w  the same, again at every change")]
+  millrace -n shop status user-view -w  the same, again at every change
+  millrace -n shop status sapp/inventory   one app: its group, its lag, its replay, what is wrong")]
     Status {
-        /// The view; all views of the namespace when left out.
+        /// The view, or sapp/ and the app; all views of the namespace when left out.
         name: Option<String>,
         /// The views of every namespace.
         #[arg(short = 'A', long, conflicts_with = "name")]
@@ -147,7 +148,10 @@ pub async fn run(CommandLine { cluster, command }: CommandLine) -> Result<(), Fa
     match command {
         Command::Status { name, all_namespaces, watch } => {
             let views = match &name {
-                Some(name) => Views::Named(name),
+                Some(name) => match name.strip_prefix("sapp/") {
+                    Some(app) => Views::App(app),
+                    None => Views::Named(name),
+                },
                 None if all_namespaces => Views::Everywhere,
                 None => Views::OfNamespace,
             };

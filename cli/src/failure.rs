@@ -20,6 +20,8 @@ pub enum Failure {
     NotInstalled,
     #[error("there is no MaterializedView {name} in the namespace {namespace}; `millrace status -A` shows every one")]
     NoSuchView { namespace: String, name: String },
+    #[error("there is no StreamApp {name} in the namespace {namespace}; `kubectl get sapp -A` shows every one")]
+    NoSuchApp { namespace: String, name: String },
     /// By the API server.
     #[error("{0}")]
     RefusedAtOnce(String),
@@ -44,6 +46,7 @@ impl Failure {
             | Failure::Forbidden(_)
             | Failure::NotInstalled
             | Failure::NoSuchView { .. }
+            | Failure::NoSuchApp { .. }
             | Failure::RefusedAtOnce(_)
             | Failure::NotUnderstood(_)
             | Failure::Refused(_)
@@ -65,7 +68,11 @@ impl Failure {
                 403 => Failure::Forbidden(status.message),
                 // A definition that is missing has no name to miss.
                 404 if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) => {
-                    Failure::NoSuchView { namespace: namespace.to_owned(), name: name.to_owned() }
+                    let namespace = namespace.to_owned();
+                    match name.strip_prefix("sapp/") {
+                        Some(app) => Failure::NoSuchApp { namespace, name: app.to_owned() },
+                        None => Failure::NoSuchView { namespace, name: name.to_owned() },
+                    }
                 }
                 404 => Failure::NotInstalled,
                 500.. => Failure::Unreachable { server, reason: status.message },

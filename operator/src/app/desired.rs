@@ -67,12 +67,8 @@ impl Internal {
     /// Whether Kafka Streams made the topic for this app. What only begins alike, as an output may, is not of these.
     pub fn has(&self, topic: &str) -> bool {
         let Some(rest) = topic.strip_prefix(&self.prefix) else { return false };
-        let endings = [
-            "-changelog",
-            "-repartition",
-            "-subscription-registration-topic",
-            "-subscription-response-topic",
-        ];
+        let endings =
+            ["-changelog", "-repartition", "-subscription-registration-topic", "-subscription-response-topic"];
         let numbered = ["KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-", "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-"];
         let made = endings.iter().any(|ending| rest.ends_with(ending))
             || (rest.ends_with("-topic") && numbered.iter().any(|beginning| rest.starts_with(beginning)));
@@ -95,9 +91,13 @@ mod tests {
         ] {
             assert!(internal.has(topic), "{topic}");
         }
-        for topic in
-            ["inventory-events", "inventory-changelogs", "orders-changelog", "inventory-audit-stock-changelog", "inventory-"]
-        {
+        for topic in [
+            "inventory-events",
+            "inventory-changelogs",
+            "orders-changelog",
+            "inventory-audit-stock-changelog",
+            "inventory-",
+        ] {
             assert!(!internal.has(topic), "{topic}");
         }
     }

@@ -17,7 +17,9 @@ pub enum Forecast {
     /// The replay would not be done, and why.
     Refused(String),
     /// No replay: the app stays where it is.
-    Stays { lag: i64 },
+    Stays {
+        lag: i64,
+    },
     Replay(Vec<Move>),
 }
 
@@ -35,7 +37,8 @@ pub fn forecast(desired: &Desired, observed: &Observed) -> Result<Forecast, Stri
         (_, _, _) => return Err("Kafka".into()),
     };
     let replays = ledger::remembered(desired, children.ledger.as_ref());
-    let Some(replay) = desired.replay.as_ref().filter(|replay| !replays.iter().any(|known| known.id == replay.id)) else {
+    let Some(replay) = desired.replay.as_ref().filter(|replay| !replays.iter().any(|known| known.id == replay.id))
+    else {
         return Ok(Forecast::Stays { lag: lag(desired, kafka, group).iter().map(|part| part.lag).sum() });
     };
     match moves(desired, replay, kafka, group, &replays) {

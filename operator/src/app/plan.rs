@@ -145,7 +145,9 @@ fn taken(desired: &Desired, children: &Children) -> Option<Trouble> {
     let what = deployment.map(|name| format!("Deployment {name}")).or(ledger.map(|name| format!("ConfigMap {name}")))?;
     Some(Trouble::cluster(
         Reason::NameTaken,
-        format!("there is a {what} that was not made for {name}, and it is left alone; delete or rename it, or make the app again under another name"),
+        format!(
+            "there is a {what} that was not made for {name}, and it is left alone; delete or rename it, or make the app again under another name"
+        ),
     ))
 }
 
@@ -213,15 +215,15 @@ fn replicas(sight: Sight<'_>, standing: Standing, found: Option<&DeploymentState
         Standing::Runs if sight.desired.suspended => Some(0),
         Standing::Runs => match sight.desired.workers {
             WorkerCount::Fixed(replicas) => Some(replicas),
-            WorkerCount::Auto { min, max } => {
+            // More than there are partitions would have nothing to do, so there is no least number to keep.
+            WorkerCount::Auto { min: _, max } => {
                 let inputs = sight.desired.inputs.iter();
                 let partitions = inputs.map(|wish| Some(sight.kafka()?.topic(&wish.topic)?.partitions.len()));
                 // What could not be seen may be the largest.
                 let largest = partitions.collect::<Option<Vec<_>>>().and_then(|counts| counts.into_iter().max());
                 match largest {
-                    // An instance more than there are partitions would have nothing to do.
-                    Some(largest) => Some(i32::try_from(largest).unwrap_or(i32::MAX).min(max).max(1)),
-                    None => found.map(|found| found.wanted).or(sight.kafka().map(|_| min)),
+                    Some(largest) => Some(i32::try_from(largest).unwrap_or(i32::MAX).min(max)),
+                    None => found.map(|found| found.wanted),
                 }
             }
         },

@@ -65,8 +65,10 @@ fn parse_from(from: &crds::AppReplayFrom) -> Result<ReplayFrom, String> {
         }
         (None, None, None, None, None, Some(records), None) => Ok(ReplayFrom::ShiftBy(*records)),
         (None, None, None, None, None, None, Some(id)) => Ok(ReplayFrom::Saved(id.clone())),
-        _ => Err("replay.from must have one choice of earliest, latest, timestamp, duration, offsets, shiftBy and saved; \
+        _ => Err(
+            "replay.from must have one choice of earliest, latest, timestamp, duration, offsets, shiftBy and saved; \
                   write one"
-            .into()),
+                .into(),
+        ),
     }
 }

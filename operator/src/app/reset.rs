@@ -163,7 +163,8 @@ impl Partition<'_> {
 fn saved<'a>(id: &str, replays: &'a [AppReplayStatus]) -> Result<&'a OffsetsByTopic, NotYet> {
     let Some(replay) = replays.iter().find(|replay| replay.id == id) else {
         let known: Vec<&str> = replays.iter().map(|replay| replay.id.as_str()).collect();
-        let known = if known.is_empty() { "there was no replay yet".into() } else { format!("known are {}", known.join(", ")) };
+        let known =
+            if known.is_empty() { "there was no replay yet".into() } else { format!("known are {}", known.join(", ")) };
         return Err(invalid(format!(
             "replay.from.saved is '{id}', but there was no replay of that id; {known}: write the id of a replay that was"
         )));

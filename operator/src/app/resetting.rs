@@ -84,6 +84,7 @@ fn accept(plan: &mut Plan, sight: Sight<'_>, asked: &Replay) -> Option<Standing>
         id: asked.id.clone(),
         accepted_at: timestamp(sight.now),
         begun_at: None,
+        taken: false,
         altered_at: None,
         reset_at: None,
         caught_up_at: None,
@@ -104,16 +105,12 @@ fn is_quiet(plan: &mut Plan, sight: Sight<'_>, group: &Group) -> bool {
     if !stopped || !children.pods.is_empty() {
         plan.phase = Some(AppPhase::Stopping);
         let pods: Vec<&str> = children.pods.keys().map(String::as_str).collect();
-        plan.wait(
-            if pods.is_empty() { "instances to end".into() } else { format!("{} to end", listed(&pods)) },
-            SOON,
-        );
+        plan.wait(if pods.is_empty() { "instances to end".into() } else { format!("{} to end", listed(&pods)) }, SOON);
         return false;
     }
     plan.phase = Some(AppPhase::Draining);
     let app = &sight.desired.identity.name;
-    let (own, foreign): (Vec<_>, Vec<_>) =
-        group.members.iter().partition(|member| member.is_of(app, &children.pods));
+    let (own, foreign): (Vec<_>, Vec<_>) = group.members.iter().partition(|member| member.is_of(app, &children.pods));
     let described = |members: Vec<&super::observed::Member>| {
         let names: Vec<String> = members.iter().map(|member| member.described()).collect();
         listed(&names.iter().map(String::as_str).collect::<Vec<_>>())
@@ -158,10 +155,10 @@ fn reset(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) -> Standin
         plan.wait("the status to hold the offsets, too", Duration::from_millis(200));
         return Standing::Still;
     }
-    match (&replay.begun_at, &replay.altered_at) {
+    match (&replay.begun_at, replay.taken) {
         (None, _) => plan.actions.extend(begin(sight, group)),
-        (Some(_), None) => alter(plan, sight, replay),
-        (Some(_), Some(at)) => prove(plan, sight, replay, group, at),
+        (Some(_), false) => alter(plan, sight, replay),
+        (Some(_), true) => prove(plan, sight, replay, group),
     }
     Standing::Still
 }
@@ -191,10 +188,10 @@ fn alter(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) {
         begin: replay.begin.clone(),
         ledger: sight.ledger(),
     });
-    plan.actions.extend(sight.note(Note::Altered, |replay| replay.altered_at = Some(timestamp(sight.now))));
+    plan.actions.extend(sight.note(Note::Taken, |replay| replay.taken = true));
 }
 
-fn prove(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus, group: &Group, at: &Time) {
+fn prove(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus, group: &Group) {
     if let Some((topic, partition, offset)) = group.first_not_at(&replay.begin) {
         let found = group.committed(topic, partition).map_or("nothing".into(), |found| found.to_string());
         let sentence = format!(
@@ -204,11 +201,16 @@ fn prove(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus, group: &Gr
             sight.desired.group
         );
         plan.actions.extend(sight.note(Note::ForeignCommit, |replay| {
-            replay.altered_at = None;
+            (replay.taken, replay.altered_at) = (false, None);
             replay.foreign_commit = Some(sentence.chars().take(1000).collect());
         }));
         return;
     }
+    let Some(at) = &replay.altered_at else {
+        // By this look's time: how long Kafka took to take them is not known.
+        plan.actions.extend(sight.note(Note::Altered, |replay| replay.altered_at = Some(timestamp(sight.now))));
+        return;
+    };
     let watched = sight.now.since(moment(at));
     if watched < WATCHED_FOR {
         plan.wait("ten seconds without a commit of somebody else", (WATCHED_FOR - watched).min(SOON));

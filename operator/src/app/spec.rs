@@ -125,11 +125,7 @@ fn rival<'a>(app: &StreamApp, others: impl IntoIterator<Item = &'a StreamApp>) -
 }
 
 /// The prefixes of other apps that are longer than `prefix` and begin with it.
-fn prefixes_of<'a>(
-    app: &StreamApp,
-    others: impl IntoIterator<Item = &'a StreamApp>,
-    prefix: &str,
-) -> Vec<String> {
+fn prefixes_of<'a>(app: &StreamApp, others: impl IntoIterator<Item = &'a StreamApp>, prefix: &str) -> Vec<String> {
     let of = |other: &StreamApp| other.spec.internal_topics.as_ref().map(|internal| internal.prefix.clone());
     let others = others.into_iter().filter(|other| other.uid() != app.uid()).filter_map(of);
     others.filter(|other| other.len() > prefix.len() && other.starts_with(prefix)).collect()

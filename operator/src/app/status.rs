@@ -1,7 +1,12 @@
 //! The status of an app: what was seen and planned, and how the round ended.
 
 use super::{
-    conditions::Judge, desired::Desired, ledger, observed::{Group, Observed}, plan::Plan, workload::selector,
+    conditions::Judge,
+    desired::Desired,
+    ledger,
+    observed::{Group, Observed},
+    plan::Plan,
+    workload::selector,
 };
 use crate::view::{moment::Moment, observed::Kafka, rhythm, status::Outcome};
 use millrace_crds::{AppPhase, GroupStatus, PartitionLag, StreamAppStatus};
@@ -48,8 +53,8 @@ pub fn status(
         status.replicas = Some(children.deployment.as_ref().map_or(0, |deployment| deployment.replicas));
     }
     status.selector = Some(selector(&desired.identity.name));
-    status.conditions = Judge { desired, observed, plan, troubles: &troubles, status: &status }
-        .conditions(previous, outcome, now);
+    status.conditions =
+        Judge { desired, observed, plan, troubles: &troubles, status: &status }.conditions(previous, outcome, now);
     status
 }
 

@@ -110,9 +110,8 @@ fn complete_pod(pod: &mut Map<String, Value>, desired: &Desired, kafka: &KafkaAd
     if let Some(tolerations) = list(pod, "tolerations") {
         for key in lost {
             if !tolerations.iter().any(|toleration| toleration["key"] == key) {
-                tolerations.push(
-                    json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 15}),
-                );
+                tolerations
+                    .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 15}));
             }
         }
     }

@@ -38,7 +38,9 @@ impl Judge<'_> {
 
     fn found(&self, previous: &MaterializedViewStatus, outcome: &Outcome) -> Vec<Found> {
         let mut found = vec![self.available(previous), self.ready(previous)];
-        let blocked = self.desired.deletion.map(|_| (Reason::DeletionBlocked, deletion_waits_for(outcome, self.plan.waiting_on.as_deref(), self.troubles)));
+        let blocked = self.desired.deletion.map(|_| {
+            (Reason::DeletionBlocked, deletion_waits_for(outcome, self.plan.waiting_on.as_deref(), self.troubles))
+        });
         let stalled = self.troubles.iter().find(|trouble| !trouble.heals());
         if let Some((reason, message)) = blocked.or(stalled.map(|trouble| (trouble.reason, trouble.message.clone()))) {
             found.push((ConditionType::Stalled, "True", reason, message));

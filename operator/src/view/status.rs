@@ -182,16 +182,16 @@ impl rhythm::Shown for MaterializedViewStatus {
 }
 
 fn without_figures(status: &MaterializedViewStatus) -> MaterializedViewStatus {
-        let mut status = status.clone();
-        status.lag_records = None;
-        status.freshness_milliseconds = None;
-        if let Some(rollout) = &mut status.rollout {
-            rollout.records_done = None;
-            rollout.records_total = None;
-            rollout.percent = None;
-            rollout.eta_seconds = None;
-            rollout.waiting_on = None;
-            rollout.forecast = None;
-        }
-        status
+    let mut status = status.clone();
+    status.lag_records = None;
+    status.freshness_milliseconds = None;
+    if let Some(rollout) = &mut status.rollout {
+        rollout.records_done = None;
+        rollout.records_total = None;
+        rollout.percent = None;
+        rollout.eta_seconds = None;
+        rollout.waiting_on = None;
+        rollout.forecast = None;
+    }
+    status
 }

@@ -59,11 +59,7 @@ impl Tenancy {
     }
 
     /// Whether a resource of `namespace` may use `topics`.
-    pub fn allows_topics<'a>(
-        &self,
-        namespace: &str,
-        topics: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), Trouble> {
+    pub fn allows_topics<'a>(&self, namespace: &str, topics: impl IntoIterator<Item = &'a str>) -> Result<(), Trouble> {
         if self.0.is_empty() {
             return Ok(());
         }

@@ -70,7 +70,9 @@ pub fn ensure(
         (Some(Known::Unknown(trouble)), _) => Err(trouble.clone()),
         (None | Some(Known::Absent), None) => Err(Trouble::sources(
             Reason::TopicMissing,
-            format!("topic {name} is not there; make it, or let the operator make it: write ensureTopic beside its name"),
+            format!(
+                "topic {name} is not there; make it, or let the operator make it: write ensureTopic beside its name"
+            ),
         )),
         (None | Some(Known::Absent), Some(ensure)) => match gone {
             Some(gone) => Err(gone),

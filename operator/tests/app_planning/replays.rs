@@ -48,11 +48,7 @@ fn an_id_that_was_not_is_refused_and_nothing_is_stopped() {
 
 #[test]
 fn offsets_that_the_topic_does_not_have_are_refused() {
-    for (offsets, expected) in [
-        ("{0: 99}", expect![[""]]),
-        ("{0: 1001}", expect![[""]]),
-        ("{7: 500}", expect![[""]]),
-    ] {
+    for (offsets, expected) in [("{0: 99}", expect![[""]]), ("{0: 1001}", expect![[""]]), ("{7: 500}", expect![[""]])] {
         let from = format!("spec: {{replay: {{id: again, from: {{offsets: {{order-events: {offsets}}}}}}}}}");
         running().ask(&from).check(&expected);
     }

@@ -1,6 +1,8 @@
 //! An app that runs: its topics, its instances, how many, and what changes them.
 
-use crate::scene::{INPUT, Scene, children, deployment, group, input, kafka, kafka_is_gone, nothing, prepared, running};
+use crate::scene::{
+    INPUT, Scene, children, deployment, group, input, kafka, kafka_is_gone, nothing, prepared, running,
+};
 use expect_test::expect;
 use millrace_operator::{
     app::observed::Template,
@@ -17,7 +19,9 @@ fn topics_are_made_before_instances_are_started() {
 
 #[test]
 fn a_topic_is_grown_and_never_made_without_being_asked() {
-    running().ask("spec: {inputs: [{topic: order-events, ensureTopic: {partitions: 6, replicas: 3}}]}").check(&expect![[""]]);
+    running()
+        .ask("spec: {inputs: [{topic: order-events, ensureTopic: {partitions: 6, replicas: 3}}]}")
+        .check(&expect![[""]]);
     nothing().ask("spec: {inputs: [{topic: order-events}]}").check(&expect![[""]]);
 }
 
@@ -40,9 +44,7 @@ fn there_is_an_instance_for_each_partition_and_never_an_idle_one() {
 
 #[test]
 fn a_changed_template_is_rolled_out_and_resets_nothing() {
-    running()
-        .with(|seen| children(seen).template = Some(Template::Accepted { changes: true }))
-        .check(&expect![[""]]);
+    running().with(|seen| children(seen).template = Some(Template::Accepted { changes: true })).check(&expect![[""]]);
 }
 
 #[test]

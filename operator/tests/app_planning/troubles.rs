@@ -17,7 +17,9 @@ fn the_older_of_two_apps_with_one_group_has_it() {
 #[test]
 fn a_template_that_is_refused_stops_nothing() {
     running()
-        .with(|seen| children(seen).template = Some(Template::Refused("spec.template.spec.containers[0].ports: invalid".into())))
+        .with(|seen| {
+            children(seen).template = Some(Template::Refused("spec.template.spec.containers[0].ports: invalid".into()))
+        })
         .check(&expect![[""]]);
 }
 

@@ -123,8 +123,7 @@ fn play_all<P: Copy + Ord + Debug + Send + Sync>(
         }
     });
     let story = failed.into_inner().ok().and_then(|failed| failed.first().copied());
-    let story =
-        story.map(|seed| shrink::shortest_story(seed, steps, |skipped, lines| play(seed, skipped, lines)));
+    let story = story.map(|seed| shrink::shortest_story(seed, steps, |skipped, lines| play(seed, skipped, lines)));
     let _ = std::panic::take_hook();
     if let Some(story) = story {
         panic!("{story}");

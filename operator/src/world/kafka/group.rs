@@ -39,8 +39,7 @@ impl Admin {
             host,
             partitions,
         });
-        let mut seen =
-            Group { state, members: members.collect(), committed: OffsetsByTopic::new(), unstable: None };
+        let mut seen = Group { state, members: members.collect(), committed: OffsetsByTopic::new(), unstable: None };
         if partitions.count() == 0 {
             return Ok(seen);
         }
@@ -181,9 +180,7 @@ impl Admin {
 }
 
 /// On a thread for it: librdkafka waits for its answers.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
     let unreachable = |error: tokio::task::JoinError| Trouble::sources(Reason::KafkaUnreachable, error.to_string());
     tokio::task::spawn_blocking(work).await.map_err(unreachable)?
 }

@@ -283,7 +283,11 @@ impl Admin {
         }
     }
 
-    pub(super) fn answer(&self, what: &str, answers: Result<Vec<TopicResult>, KafkaError>) -> Result<Performed, Trouble> {
+    pub(super) fn answer(
+        &self,
+        what: &str,
+        answers: Result<Vec<TopicResult>, KafkaError>,
+    ) -> Result<Performed, Trouble> {
         let answers = answers.map_err(|error| self.trouble(what, refused_by(&error)))?;
         for answer in answers {
             match answer {
@@ -314,15 +318,13 @@ impl Admin {
         match refused.code {
             E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
             | E::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
-            | E::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => {
-                Trouble::sources(
-                    Reason::KafkaNotAuthorized,
-                    format!(
-                        "Kafka at {servers} does not let its user have {what}: {}; give the user the right",
-                        refused.message
-                    ),
-                )
-            }
+            | E::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => Trouble::sources(
+                Reason::KafkaNotAuthorized,
+                format!(
+                    "Kafka at {servers} does not let its user have {what}: {}; give the user the right",
+                    refused.message
+                ),
+            ),
             E::RD_KAFKA_RESP_ERR_INVALID_CONFIG
             | E::RD_KAFKA_RESP_ERR_INVALID_PARTITIONS
             | E::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR

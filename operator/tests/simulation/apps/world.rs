@@ -228,9 +228,7 @@ impl State {
             (member.pod, member.until) = (None, Some(until));
             found = true;
         }
-        if found {
-            self.story.struck(Fault::MemberLeftBehind);
-        }
+        self.promises.left_behind += u64::from(found);
     }
 
     /// Instances join the group, make their internal topics, and read on.
