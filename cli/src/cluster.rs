@@ -8,14 +8,16 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::Event;
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, Client, Config, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
+    core::NamespaceResourceScope,
     runtime::{WatchStreamExt, watcher},
 };
-use millrace_crds::{MaterializedView, RolloutPlan, StreamApp};
+use millrace_crds::{MaterializedView, StreamApp};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{fmt::Debug, path::PathBuf, time::Duration};
 
 #[derive(Args)]
 pub struct ClusterOptions {
@@ -141,7 +143,10 @@ impl Cluster {
     }
 
     /// The questions of a namespace; of the chosen one when none is said.
-    pub fn questions(&self, namespace: Option<&str>) -> Questions<'_> {
+    pub fn questions<Q>(&self, namespace: Option<&str>) -> Questions<'_, Q>
+    where
+        Q: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
         let namespace = namespace.unwrap_or(&self.namespace).to_owned();
         Questions { cluster: self, api: Api::namespaced(self.client.clone(), &namespace), namespace }
     }
@@ -160,13 +165,13 @@ impl Cluster {
 }
 
 /// Questions about manifests, in one namespace.
-pub struct Questions<'a> {
+pub struct Questions<'a, Q> {
     cluster: &'a Cluster,
-    api: Api<RolloutPlan>,
+    api: Api<Q>,
     namespace: String,
 }
 
-impl Questions<'_> {
+impl<Q: Clone + Debug + DeserializeOwned> Questions<'_, Q> {
     /// Fields that nobody knows are refused, not left out.
     pub async fn ask(&self, question: &Value) -> Result<(), Failure> {
         let name = question["metadata"]["name"].as_str().unwrap_or_default();
@@ -175,7 +180,7 @@ impl Questions<'_> {
         Ok(())
     }
 
-    pub async fn look(&self, name: &str) -> Result<RolloutPlan, Failure> {
+    pub async fn look(&self, name: &str) -> Result<Q, Failure> {
         self.api.get(name).await.map_err(|error| self.failure(error, name))
     }
 
