@@ -36,8 +36,12 @@ pub enum Standing {
 pub fn plan(plan: &mut Plan, sight: Sight<'_>) -> Standing {
     let known = |id: &str| sight.replays.iter().any(|replay| replay.id == id);
     let asked = sight.desired.replay.as_ref().filter(|replay| !known(&replay.id) && sight.desired.allowed.is_ok());
-    if let Some(standing) = asked.and_then(|asked| accept(plan, sight, asked)) {
-        return standing;
+    let open = sight.replays.last().is_some_and(|replay| replay.reset_at.is_none());
+    match asked.and_then(|asked| accept(plan, sight, asked)) {
+        // One that is not proved yet is not started because another one waits.
+        Some(Standing::AsIs) if open => return Standing::Still,
+        Some(standing) => return standing,
+        None => {}
     }
     match sight.replays.last() {
         Some(replay) if replay.reset_at.is_none() => reset(plan, sight, replay),

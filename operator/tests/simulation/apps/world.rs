@@ -121,6 +121,10 @@ impl World<Apps> for SimulatedWorld {
                 state.now = state.now + late;
                 state.settle();
                 state.work();
+                // Whoever joins meanwhile was not seen: only Kafka knows.
+                if state.faults.chance(30) {
+                    state.a_stranger_joins();
+                }
             }
             Fate::Struck(_) | Fate::Done => {}
         }
