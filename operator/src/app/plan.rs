@@ -100,6 +100,9 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         }
     }
     plan_topics(&mut plan, desired, observed);
+    let unreachable = needs_a_secret(desired, observed);
+    let startable = unreachable.is_none();
+    plan.troubles.extend(unreachable);
     let Some(children) = observed.children.present() else { return plan };
     if let Some(taken) = taken(desired, children) {
         plan.troubles.push(taken);
@@ -123,8 +126,27 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         }
         Ok(_) => resetting::plan(&mut plan, sight),
     };
-    plan_workload(&mut plan, sight, standing);
+    if startable {
+        plan_workload(&mut plan, sight, standing);
+    }
     plan
+}
+
+/// What the operator's Kafka asks for, and instances are not given.
+fn needs_a_secret(desired: &Desired, observed: &Observed) -> Option<Trouble> {
+    let kafka = observed.kafka_address.present().filter(|_| desired.identity.kafka_secret.is_none())?;
+    let what = match (kafka.login, &kafka.ca) {
+        (true, _) => "asks for a login",
+        (false, Some(_)) => "has a certificate of an authority of its own",
+        (false, None) => return None,
+    };
+    Some(Trouble::sources(
+        Reason::SecretMissing,
+        format!(
+            "the operator's Kafka {what}, which instances are not given; put it for this namespace into a Secret and name it \
+             in spec.kafka.secretRef"
+        ),
+    ))
 }
 
 fn plan_topics(plan: &mut Plan, desired: &Desired, observed: &Observed) {
