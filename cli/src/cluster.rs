@@ -11,14 +11,16 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::Event;
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, Client, Config, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
+    core::NamespaceResourceScope,
     runtime::{WatchStreamExt, watcher},
 };
-use millrace_crds::{MaterializedView, RolloutPlan};
+use millrace_crds::{MaterializedView, StreamApp};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{fmt::Debug, path::PathBuf, time::Duration};
 
 #[derive(Args)]
 #[command(next_help_heading = "Which cluster")]
@@ -50,10 +52,11 @@ pub struct Seen {
     pub events: Vec<Event>,
 }
 
-/// Which views somebody looks at.
+/// Which views somebody looks at, or which app.
 #[derive(Clone, Copy)]
 pub enum Views<'a> {
     Named(&'a str),
+    App(&'a str),
     OfNamespace,
     Everywhere,
 }
@@ -105,13 +108,23 @@ impl Cluster {
         self.views().get(name).await.map_err(|error| self.failure(error, name))
     }
 
-    /// Events are for people's eyes: whoever may not read them sees the view without.
     pub async fn look(&self, name: &str) -> Result<Seen, Failure> {
         let view = self.view(name).await?;
-        let uid = view.uid().unwrap_or_default();
-        let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
-        let events = self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items);
+        let events = self.told(&view.uid().unwrap_or_default()).await;
         Ok(Seen { view, events })
+    }
+
+    /// An app, and what happened to it.
+    pub async fn look_at_app(&self, name: &str) -> Result<(StreamApp, Vec<Event>), Failure> {
+        let app = self.apps().get(name).await.map_err(|error| self.failure_of("StreamApp", error, name))?;
+        let events = self.told(&app.uid().unwrap_or_default()).await;
+        Ok((app, events))
+    }
+
+    /// Events are for people's eyes: whoever may not read them sees the resource without.
+    async fn told(&self, uid: &str) -> Vec<Event> {
+        let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
+        self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items)
     }
 
     /// Merges `patch` into the view's resource.
@@ -123,15 +136,17 @@ impl Cluster {
     /// A watch that breaks is begun again, and that too may be a change.
     pub fn changes(&self, of: Views<'_>) -> Changes {
         let config = watcher::Config::default();
-        let (views, config) = match of {
-            Views::Everywhere => (Api::all(self.client.clone()), config),
-            Views::OfNamespace => (self.views(), config),
-            Views::Named(name) => (self.views(), config.fields(&format!("metadata.name={name}"))),
+        let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let views = |views, config| watcher::<MaterializedView>(views, config).default_backoff().map(|_| ()).boxed();
+        let views = match of {
+            Views::Everywhere => views(Api::all(self.client.clone()), config),
+            Views::OfNamespace => views(self.views(), config),
+            Views::Named(name) => views(self.views(), named(name)),
+            Views::App(name) => watcher(self.apps(), named(name)).default_backoff().map(|_| ()).boxed(),
         };
-        let views = watcher(views, config).default_backoff().map(|_| ());
         let changes = match of {
-            Views::Everywhere | Views::OfNamespace => views.boxed(),
-            Views::Named(name) => {
+            Views::Everywhere | Views::OfNamespace => views,
+            Views::Named(name) | Views::App(name) => {
                 let told = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
                 stream::select(views, watcher(self.events(), told).default_backoff().map(|_| ())).boxed()
             }
@@ -141,7 +156,10 @@ impl Cluster {
 
     /// The questions of a manifest's namespace; of the chosen one when it says none. As with kubectl apply, the two are
     /// the same where both are said.
-    pub fn questions(&self, namespace: Option<&str>) -> Result<Questions<'_>, Failure> {
+    pub fn questions<Q>(&self, namespace: Option<&str>) -> Result<Questions<'_, Q>, Failure>
+    where
+        Q: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
         let namespace = namespace.unwrap_or(&self.namespace).to_owned();
         if self.chosen && namespace != self.namespace {
             return Err(Failure::Refused(format!(
@@ -156,23 +174,34 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    fn apps(&self) -> Api<StreamApp> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
     fn events(&self) -> Api<Event> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     fn failure(&self, error: kube::Error, name: &str) -> Failure {
-        Failure::of(error, &Sought { server: &self.server, namespace: &self.namespace, kind: VIEW, name })
+        self.failure_of(VIEW, error, name)
+    }
+
+    fn failure_of(&self, kind: &str, error: kube::Error, name: &str) -> Failure {
+        Failure::of(error, &Sought { server: &self.server, namespace: &self.namespace, kind, name })
     }
 }
 
 /// Questions about manifests, in one namespace.
-pub struct Questions<'a> {
+pub struct Questions<'a, Q> {
     cluster: &'a Cluster,
-    api: Api<RolloutPlan>,
+    api: Api<Q>,
     namespace: String,
 }
 
-impl Questions<'_> {
+impl<Q> Questions<'_, Q>
+where
+    Q: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
     /// Fields that nobody knows are refused, not left out.
     pub async fn ask(&self, question: &Value) -> Result<(), Failure> {
         let name = question["metadata"]["name"].as_str().unwrap_or_default();
@@ -181,7 +210,7 @@ impl Questions<'_> {
         Ok(())
     }
 
-    pub async fn look(&self, name: &str) -> Result<RolloutPlan, Failure> {
+    pub async fn look(&self, name: &str) -> Result<Q, Failure> {
         self.api.get(name).await.map_err(|error| self.failure(error, name))
     }
 
@@ -197,7 +226,7 @@ impl Questions<'_> {
 
     fn failure(&self, error: kube::Error, name: &str) -> Failure {
         let server = &self.cluster.server;
-        Failure::of(error, &Sought { server, namespace: &self.namespace, kind: "RolloutPlan", name })
+        Failure::of(error, &Sought { server, namespace: &self.namespace, kind: &Q::kind(&()), name })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a person can type after `millrace`.
 
-use crate::name::parse_name;
+use crate::name::{parse_name, parse_view_or_app};
 use crate::{
     cluster::{Cluster, ClusterOptions, Views},
     decision::{self, Decision},
@@ -37,17 +37,18 @@ pub struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows the page of one view, or the table of all.
+    /// Shows the page of one view or app, or the table of all views.
     ///
     /// Once, and ends; with --watch again at every change until Ctrl-C, on a terminal in the same place.
     #[command(after_help = "Examples:
-  millrace status                       the views of the namespace
-  millrace status -A                    of every namespace
-  millrace -n shop status user-view     one view: its rollout, what is wrong, replays, the last events
-  millrace -n shop status user-view -w  the same, again at every change")]
+  millrace status                         the views of the namespace
+  millrace status -A                      of every namespace
+  millrace -n shop status user-view       one view: its rollout, what is wrong, replays, the last events
+  millrace -n shop status user-view -w    the same, again at every change
+  millrace -n shop status sapp/inventory  one app: its group, its lag, its replay, what is wrong")]
     Status {
-        /// The view; all views of the namespace when left out.
-        #[arg(value_parser = parse_name)]
+        /// The view, or sapp/ and the app; all views of the namespace when left out.
+        #[arg(value_parser = parse_view_or_app)]
         name: Option<String>,
         /// The views of every namespace.
         #[arg(short = 'A', long, conflicts_with = "name")]
@@ -154,7 +155,10 @@ pub async fn run(CommandLine { cluster, command }: CommandLine) -> Result<(), Fa
     match command {
         Command::Status { name, all_namespaces, watch } => {
             let views = match &name {
-                Some(name) => Views::Named(name),
+                Some(name) => match name.strip_prefix("sapp/") {
+                    Some(app) => Views::App(app),
+                    None => Views::Named(name),
+                },
                 None if all_namespaces => Views::Everywhere,
                 None => Views::OfNamespace,
             };
@@ -273,6 +277,7 @@ mod tests {
             // Whoever forgets --wait would be told nothing of how it ended.
             ("millrace promote user-view --timeout 10m", ErrorKind::MissingRequiredArgument),
             ("millrace status mv/user-view", ErrorKind::ValueValidation),
+            ("millrace status sapp/재고", ErrorKind::ValueValidation),
             ("millrace -n shop/x status", ErrorKind::ValueValidation),
             ("millrace pause 사용자", ErrorKind::ValueValidation),
             ("millrace demote user-view", ErrorKind::InvalidSubcommand),

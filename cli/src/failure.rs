@@ -17,11 +17,11 @@ pub enum Failure {
     #[error("you may not: {0}; the role `view` of the namespace lets you look, `edit` lets you ask and decide")]
     Forbidden(String),
     #[error("the cluster knows no {0}; install Millrace there, of this program's version, or choose another --context")]
-    NotInstalled(&'static str),
+    NotInstalled(String),
     #[error("there is no namespace {0}; `kubectl get namespaces` shows every one")]
     NoSuchNamespace(String),
     #[error("there is no {kind} {name} in the namespace {namespace}; `{look}` shows every one")]
-    NotThere { kind: &'static str, namespace: String, name: String, look: &'static str },
+    NotThere { kind: String, namespace: String, name: String, look: &'static str },
     /// By the API server.
     #[error("{0}")]
     RefusedAtOnce(String),
@@ -86,7 +86,7 @@ impl Failure {
 pub struct Sought<'a> {
     pub server: &'a str,
     pub namespace: &'a str,
-    pub kind: &'static str,
+    pub kind: &'a str,
     pub name: &'a str,
 }
 
@@ -96,12 +96,22 @@ fn missing(details: Option<&StatusDetails>, sought: &Sought<'_>) -> Failure {
     match details.filter(|details| !details.name.is_empty()) {
         Some(details) if details.kind == "namespaces" => Failure::NoSuchNamespace(namespace.to_owned()),
         Some(_) => Failure::NotThere {
-            kind,
+            kind: kind.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            look: if kind == "RolloutPlan" { "kubectl get mvplan -A" } else { "millrace status -A" },
+            look: look_for(kind),
         },
-        None => Failure::NotInstalled(kind),
+        None => Failure::NotInstalled(kind.to_owned()),
+    }
+}
+
+/// The command that shows every resource of a kind.
+fn look_for(kind: &str) -> &'static str {
+    match kind {
+        "RolloutPlan" => "kubectl get mvplan -A",
+        "StreamApp" => "kubectl get sapp -A",
+        "StreamAppPlan" => "kubectl get sappplan -A",
+        _ => "millrace status -A",
     }
 }
 
@@ -125,7 +135,7 @@ mod tests {
         check_sought("MaterializedView", "user-view", status, expected);
     }
 
-    fn check_sought(kind: &'static str, name: &str, status: serde_json::Value, expected: &Expect) {
+    fn check_sought(kind: &str, name: &str, status: serde_json::Value, expected: &Expect) {
         let status: Status = serde_json::from_value(status).expect("a status");
         let sought = Sought { server: "https://cluster", namespace: "shop", kind, name };
         let failure = Failure::of(Error::Api(status.boxed()), &sought);
@@ -169,6 +179,22 @@ mod tests {
             json!({"code": 404, "reason": "NotFound", "details": {"name": "what-if", "kind": "rolloutplans"}}),
             &expect![[r#"
                 there is no RolloutPlan what-if in the namespace shop; `kubectl get mvplan -A` shows every one
+            "#]],
+        );
+        check_sought(
+            "StreamApp",
+            "inventory",
+            json!({"code": 404, "reason": "NotFound", "details": {"name": "inventory", "kind": "streamapps"}}),
+            &expect![[r#"
+                there is no StreamApp inventory in the namespace shop; `kubectl get sapp -A` shows every one
+            "#]],
+        );
+        check_sought(
+            "StreamAppPlan",
+            "what-if",
+            json!({"code": 404, "reason": "NotFound", "details": {"name": "what-if", "kind": "streamappplans"}}),
+            &expect![[r#"
+                there is no StreamAppPlan what-if in the namespace shop; `kubectl get sappplan -A` shows every one
             "#]],
         );
         check(

@@ -1,5 +1,6 @@
-//! `millrace`: looks at views and says what people decide of them, for those who know kubectl.
+//! `millrace`: looks at views and apps, and says what people decide of them, for those who know kubectl.
 
+mod app_page;
 mod cluster;
 mod command_line;
 mod decision;

@@ -17,7 +17,7 @@ const EVENTS: usize = 10;
 pub fn page(view: &MaterializedView, events: &[Event], now: Timestamp) -> String {
     let unseen = MaterializedViewStatus::default();
     let status = view.status.as_ref().unwrap_or(&unseen);
-    let parts = [head(view, status, now), wrong(status), replays(status, now), happened(events, now)];
+    let parts = [head(view, status, now), wrong(&status.conditions), replays(status, now), happened(events, now)];
     parts.iter().filter(|rows| !rows.is_empty()).map(|rows| aligned(rows)).collect::<Vec<_>>().join("\n")
 }
 
@@ -128,8 +128,8 @@ pub fn line(status: &MaterializedViewStatus) -> String {
 }
 
 /// The conditions that are not as they should be.
-fn wrong(status: &MaterializedViewStatus) -> Vec<Vec<String>> {
-    let found: Vec<&Condition> = status.conditions.iter().filter(|condition| !is_well(condition)).collect();
+pub fn wrong(conditions: &[Condition]) -> Vec<Vec<String>> {
+    let found: Vec<&Condition> = conditions.iter().filter(|condition| !is_well(condition)).collect();
     let mut rows = Vec::new();
     if !found.is_empty() {
         rows.push(row(["CONDITION", "STATUS", "REASON", "MESSAGE"]));
@@ -162,7 +162,7 @@ fn replays(status: &MaterializedViewStatus, now: Timestamp) -> Vec<Vec<String>> 
 }
 
 /// The newest events, the very newest last.
-fn happened(events: &[Event], now: Timestamp) -> Vec<Vec<String>> {
+pub fn happened(events: &[Event], now: Timestamp) -> Vec<Vec<String>> {
     let mut events: Vec<&Event> = events.iter().collect();
     events.sort_by_key(|event| moment(event));
     let newest = &events[events.len().saturating_sub(EVENTS)..];

@@ -125,6 +125,9 @@ pub struct AppReplayStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::moment")]
     pub begun_at: Option<Time>,
+    /// Kafka has taken the new offsets, which it does only while nobody is in the group.
+    #[serde(default)]
+    pub taken: bool,
     /// When Kafka was first seen to have the new offsets; none: it does not have them yet, or somebody has changed them since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::moment")]

@@ -6,6 +6,7 @@ use kube::CustomResourceExt;
 use crate::materialized_view::{MaterializedView, resource_rules};
 use crate::rollout_plan::RolloutPlan;
 use crate::stream_app::StreamApp;
+use crate::stream_app_plan::StreamAppPlan;
 
 /// The definition of MaterializedView.
 pub fn materialized_view() -> CustomResourceDefinition {
@@ -33,10 +34,11 @@ pub fn rollout_plan() -> CustomResourceDefinition {
 }
 
 /// Every definition, and where it is written, seen from the top of the repository.
-pub fn all() -> [(CustomResourceDefinition, [&'static str; 2]); 3] {
+pub fn all() -> [(CustomResourceDefinition, [&'static str; 2]); 4] {
     [
         (materialized_view(), ["crds/yaml/materializedview.yaml", "charts/millrace/files/crds/materializedview.yaml"]),
         (stream_app(), ["crds/yaml/streamapp.yaml", "charts/millrace/files/crds/streamapp.yaml"]),
+        (StreamAppPlan::crd(), ["crds/yaml/streamappplan.yaml", "charts/millrace/files/crds/streamappplan.yaml"]),
         (rollout_plan(), ["crds/yaml/rolloutplan.yaml", "charts/millrace/files/crds/rolloutplan.yaml"]),
     ]
 }

@@ -19,6 +19,7 @@ pub mod rollout_plan;
 pub mod source;
 pub mod status;
 pub mod stream_app;
+pub mod stream_app_plan;
 pub mod target;
 pub mod verify;
 pub mod workers;
@@ -45,6 +46,7 @@ pub use status::{
     RolloutPhase, RolloutStatus, UnequalRow, VerificationResult, VerificationStatus,
 };
 pub use stream_app::{InternalTopics, StreamApp, StreamAppSpec, TopicUse};
+pub use stream_app_plan::{AppVerdict, StreamAppPlan, StreamAppPlanSpec};
 pub use target::Target;
 pub use verify::Verify;
 pub use workers::{ResourceAmounts, WorkerMode, WorkerResources, Workers};

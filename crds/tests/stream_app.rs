@@ -55,7 +55,7 @@ async fn an_app_can_be_scaled_listed_and_found_by_its_short_name() {
         "lag": [{"topic": "order-events", "partition": 0, "committed": 42, "end": 100, "lag": 58}],
         "group": {"state": "Stable", "members": 6, "idleMembers": 1, "foreignMembers": ["kcat at 10.0.0.9"]},
         "replays": [{
-            "id": "again", "acceptedAt": "2026-01-01T00:00:00Z", "begunAt": "2026-01-01T00:00:00Z", "alteredAt": "2026-01-01T00:00:01Z",
+            "id": "again", "acceptedAt": "2026-01-01T00:00:00Z", "begunAt": "2026-01-01T00:00:00Z", "taken": true, "alteredAt": "2026-01-01T00:00:01Z",
             "resetAt": "2026-01-01T00:00:12Z", "saved": {"order-events": {"0": 90, "1": 80}},
             "begin": {"order-events": {"0": 0, "1": 0}}, "until": {"order-events": {"0": 100, "1": 80}},
         }],

@@ -65,6 +65,8 @@ pub enum Note {
     /// What is written down is what the group has; from now on that is changed.
     Begun,
     /// Kafka has taken the offsets.
+    Taken,
+    /// Kafka was seen to have them: from now on others are watched for.
     Altered,
     /// Somebody has committed after that.
     ForeignCommit,
@@ -98,6 +100,7 @@ impl fmt::Display for Action {
                         write!(f, "{}", listed(&replay.begin))
                     }
                     Note::Begun => write!(f, "note that the reset of replay {id} begins"),
+                    Note::Taken => write!(f, "note that Kafka has taken the offsets of replay {id}"),
                     Note::Altered => write!(f, "note that the offsets of replay {id} are altered"),
                     Note::ForeignCommit => write!(f, "note a foreign commit after replay {id}"),
                     Note::Reset => write!(f, "note that replay {id} is proved"),
@@ -147,7 +150,7 @@ impl Action {
                         "ReplayAccepted",
                         format!("the offsets from before the replay {id} are written down:{}", listed(&replay.saved)),
                     ),
-                    Note::Begun | Note::Altered => return None,
+                    Note::Begun | Note::Taken | Note::Altered => return None,
                     Note::ForeignCommit => {
                         (true, "ForeignCommitter", replay.foreign_commit.clone().unwrap_or_default())
                     }

@@ -3,7 +3,7 @@
 use super::{
     desired::Desired,
     ledger,
-    observed::Observed,
+    observed::{Observed, Template},
     replay::{Replay, ReplayFrom},
     reset::{Move, moves},
     status::lag,
@@ -36,6 +36,9 @@ pub fn forecast(desired: &Desired, observed: &Observed) -> Result<Forecast, Stri
         }
         (_, _, _) => return Err("Kafka".into()),
     };
+    if let Some(Template::Refused(sentence)) = &children.template {
+        return Ok(Forecast::Refused(format!("the API server refuses podTemplate: {sentence}")));
+    }
     let replays = ledger::remembered(desired, children.ledger.as_ref());
     let Some(replay) = desired.replay.as_ref().filter(|replay| !replays.iter().any(|known| known.id == replay.id))
     else {

@@ -30,7 +30,11 @@ pub fn remembered(desired: &Desired, ledger: Option<&Ledger>) -> Vec<AppReplaySt
             }
             None => {
                 let at = after.map_or(0, |at| at + 1);
-                all.insert(at, shown.clone());
+                // Whether Kafka still had the offsets when this was written nobody knows: unless that was proved, it is
+                // done once more.
+                let taken = shown.taken && shown.reset_at.is_some();
+                let altered_at = shown.altered_at.clone().filter(|_| taken);
+                all.insert(at, AppReplayStatus { taken, altered_at, ..shown.clone() });
                 after = Some(at);
             }
         }
@@ -44,6 +48,7 @@ fn complete(replay: &mut AppReplayStatus, other: &AppReplayStatus) {
         id: _,
         accepted_at: _,
         // Taken back when somebody commits: the ledger says it, and the status follows.
+        taken: _,
         altered_at: _,
         foreign_commit: _,
         begun_at,
@@ -118,6 +123,7 @@ mod tests {
             id: id.to_string(),
             accepted_at: timestamp(Moment(0)),
             begun_at: None,
+            taken: false,
             altered_at: None,
             reset_at: None,
             caught_up_at: None,

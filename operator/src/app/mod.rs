@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod name;
 pub mod observed;
 pub mod plan;
+pub mod question;
 pub mod replay;
 pub mod reset;
 pub mod resetting;

@@ -100,6 +100,9 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         }
     }
     plan_topics(&mut plan, desired, observed);
+    let unreachable = needs_a_secret(desired, observed);
+    let startable = unreachable.is_none();
+    plan.troubles.extend(unreachable);
     let Some(children) = observed.children.present() else { return plan };
     if let Some(taken) = taken(desired, children) {
         plan.troubles.push(taken);
@@ -123,8 +126,27 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         }
         Ok(_) => resetting::plan(&mut plan, sight),
     };
-    plan_workload(&mut plan, sight, standing);
+    if startable {
+        plan_workload(&mut plan, sight, standing);
+    }
     plan
+}
+
+/// What the operator's Kafka asks for, and instances are not given.
+fn needs_a_secret(desired: &Desired, observed: &Observed) -> Option<Trouble> {
+    let kafka = observed.kafka_address.present().filter(|_| desired.identity.kafka_secret.is_none())?;
+    let what = match (kafka.login, &kafka.ca) {
+        (true, _) => "asks for a login",
+        (false, Some(_)) => "has a certificate of an authority of its own",
+        (false, None) => return None,
+    };
+    Some(Trouble::sources(
+        Reason::SecretMissing,
+        format!(
+            "the operator's Kafka {what}, which instances are not given; put it for this namespace into a Secret and name it \
+             in spec.kafka.secretRef"
+        ),
+    ))
 }
 
 fn plan_topics(plan: &mut Plan, desired: &Desired, observed: &Observed) {
@@ -215,15 +237,15 @@ fn replicas(sight: Sight<'_>, standing: Standing, found: Option<&DeploymentState
         Standing::Runs if sight.desired.suspended => Some(0),
         Standing::Runs => match sight.desired.workers {
             WorkerCount::Fixed(replicas) => Some(replicas),
-            WorkerCount::Auto { min, max } => {
+            // More than there are partitions would have nothing to do, so there is no least number to keep.
+            WorkerCount::Auto { min: _, max } => {
                 let inputs = sight.desired.inputs.iter();
                 let partitions = inputs.map(|wish| Some(sight.kafka()?.topic(&wish.topic)?.partitions.len()));
                 // What could not be seen may be the largest.
                 let largest = partitions.collect::<Option<Vec<_>>>().and_then(|counts| counts.into_iter().max());
                 match largest {
-                    // An instance more than there are partitions would have nothing to do.
-                    Some(largest) => Some(i32::try_from(largest).unwrap_or(i32::MAX).min(max).max(1)),
-                    None => found.map(|found| found.wanted).or(sight.kafka().map(|_| min)),
+                    Some(largest) => Some(i32::try_from(largest).unwrap_or(i32::MAX).min(max)),
+                    None => found.map(|found| found.wanted),
                 }
             }
         },

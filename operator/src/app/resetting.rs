@@ -36,8 +36,12 @@ pub enum Standing {
 pub fn plan(plan: &mut Plan, sight: Sight<'_>) -> Standing {
     let known = |id: &str| sight.replays.iter().any(|replay| replay.id == id);
     let asked = sight.desired.replay.as_ref().filter(|replay| !known(&replay.id) && sight.desired.allowed.is_ok());
-    if let Some(standing) = asked.and_then(|asked| accept(plan, sight, asked)) {
-        return standing;
+    let open = sight.replays.last().is_some_and(|replay| replay.reset_at.is_none());
+    match asked.and_then(|asked| accept(plan, sight, asked)) {
+        // One that is not proved yet is not started because another one waits.
+        Some(Standing::AsIs) if open => return Standing::Still,
+        Some(standing) => return standing,
+        None => {}
     }
     match sight.replays.last() {
         Some(replay) if replay.reset_at.is_none() => reset(plan, sight, replay),
@@ -84,6 +88,7 @@ fn accept(plan: &mut Plan, sight: Sight<'_>, asked: &Replay) -> Option<Standing>
         id: asked.id.clone(),
         accepted_at: timestamp(sight.now),
         begun_at: None,
+        taken: false,
         altered_at: None,
         reset_at: None,
         caught_up_at: None,
@@ -154,10 +159,10 @@ fn reset(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) -> Standin
         plan.wait("the status to hold the offsets, too", Duration::from_millis(200));
         return Standing::Still;
     }
-    match (&replay.begun_at, &replay.altered_at) {
+    match (&replay.begun_at, replay.taken) {
         (None, _) => plan.actions.extend(begin(sight, group)),
-        (Some(_), None) => alter(plan, sight, replay),
-        (Some(_), Some(at)) => prove(plan, sight, replay, group, at),
+        (Some(_), false) => alter(plan, sight, replay),
+        (Some(_), true) => prove(plan, sight, replay, group),
     }
     Standing::Still
 }
@@ -187,10 +192,10 @@ fn alter(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) {
         begin: replay.begin.clone(),
         ledger: sight.ledger(),
     });
-    plan.actions.extend(sight.note(Note::Altered, |replay| replay.altered_at = Some(timestamp(sight.now))));
+    plan.actions.extend(sight.note(Note::Taken, |replay| replay.taken = true));
 }
 
-fn prove(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus, group: &Group, at: &Time) {
+fn prove(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus, group: &Group) {
     if let Some((topic, partition, offset)) = group.first_not_at(&replay.begin) {
         let found = group.committed(topic, partition).map_or("nothing".into(), |found| found.to_string());
         let sentence = format!(
@@ -200,11 +205,16 @@ fn prove(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus, group: &Gr
             sight.desired.group
         );
         plan.actions.extend(sight.note(Note::ForeignCommit, |replay| {
-            replay.altered_at = None;
+            (replay.taken, replay.altered_at) = (false, None);
             replay.foreign_commit = Some(sentence.chars().take(1000).collect());
         }));
         return;
     }
+    let Some(at) = &replay.altered_at else {
+        // By this look's time: how long Kafka took to take them is not known.
+        plan.actions.extend(sight.note(Note::Altered, |replay| replay.altered_at = Some(timestamp(sight.now))));
+        return;
+    };
     let watched = sight.now.since(moment(at));
     if watched < WATCHED_FOR {
         plan.wait("ten seconds without a commit of somebody else", (WATCHED_FOR - watched).min(SOON));

@@ -35,7 +35,7 @@ fn a_shift_stays_within_what_the_topic_has() {
 fn a_replay_goes_back_to_where_the_group_was_before_another() {
     let once = replay("{earliest: {}}").done();
     assert_eq!(once.replays()[0].saved, offsets(900));
-    let back = once.ask("spec: {replay: {id: back, from: {saved: again}}}");
+    let back = once.ask("spec: {replay: {id: back, from: {saved: again, earliest: null}}}");
     back.check(&expect![[""]]);
     let fresh = || replay("{earliest: {}}").with(|seen| group(seen).committed.clear()).done();
     fresh().ask("spec: {replay: {id: back, from: {saved: again, earliest: null}}}").check(&expect![[""]]);

@@ -55,7 +55,7 @@ fn a_member_at_the_address_of_a_pod_is_the_apps_own() {
 fn a_replay_that_waits_says_what_for() {
     check(&running().ask(REPLAY), &expect![[""]]);
     check(&stopped().ask(REPLAY).with(|seen| group(seen).members = vec![member("kcat")]), &expect![[""]]);
-    check(&stopped().ask(REPLAY).done().done().done().later(5 * SECOND), &expect![[""]]);
+    check(&stopped().ask(REPLAY).done().done().done().done().later(5 * SECOND), &expect![[""]]);
 }
 
 #[test]

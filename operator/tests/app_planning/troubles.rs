@@ -1,8 +1,11 @@
 //! What is wrong with an app, in a sentence, and what is left alone because of it.
 
-use crate::scene::{children, running};
+use crate::scene::{children, prepared, running};
 use expect_test::expect;
-use millrace_operator::app::observed::{Ledger, Template};
+use millrace_operator::{
+    app::observed::{Ledger, Observed, Template},
+    view::known::Known,
+};
 
 #[test]
 fn the_older_of_two_apps_with_one_group_has_it() {
@@ -36,6 +39,17 @@ fn what_somebody_else_has_made_is_left_alone() {
             });
         })
         .check(&expect![[""]]);
+}
+
+#[test]
+fn brokers_that_ask_for_a_login_need_a_secret_of_the_namespace() {
+    let secured = |seen: &mut Observed| {
+        let Known::Present(address) = &mut seen.kafka_address else { panic!("it is known") };
+        (address.login, address.ca) = (true, Some("PEM".into()));
+    };
+    let asks = || prepared().with(secured);
+    asks().check(&expect![[""]]);
+    asks().ask("spec: {kafka: {secretRef: {name: shop-kafka}}}").check(&expect![[""]]);
 }
 
 #[test]

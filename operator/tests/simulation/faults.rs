@@ -41,8 +41,6 @@ pub enum Fault {
     ForeignMember,
     /// Somebody commits without being a member.
     ForeignCommit,
-    /// An instance has ended, and its member stays in the group for a while; or its transaction does.
-    MemberLeftBehind,
     LedgerDeleted,
     TemplateRefused,
 }
@@ -75,7 +73,7 @@ impl Fault {
         Fault::ResourceDeleted,
     ];
 
-    pub const OF_APPS: [Fault; 22] = [
+    pub const OF_APPS: [Fault; 21] = [
         Fault::LostCall,
         Fault::LostAnswer,
         Fault::CallArrivesTwice,
@@ -95,7 +93,6 @@ impl Fault {
         Fault::SpecChanged,
         Fault::ForeignMember,
         Fault::ForeignCommit,
-        Fault::MemberLeftBehind,
         Fault::LedgerDeleted,
         Fault::TemplateRefused,
     ];

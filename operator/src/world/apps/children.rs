@@ -112,11 +112,17 @@ async fn dry_run(
                     || found.owner_references() != would.owner_references()
             }),
         }),
-        Err(kube::Error::Api(answer)) if matches!(answer.code, 400 | 403 | 422 | 500) => {
+        Err(kube::Error::Api(answer)) if refuses(answer.code, &answer.message) => {
             Ok(Template::Refused(answer.message.chars().take(1000).collect()))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether the answer is about what was sent. What does not have the shape of a Deployment is an internal error to the API
+/// server.
+fn refuses(code: u16, message: &str) -> bool {
+    matches!(code, 400 | 403 | 422) || (code == 500 && message.contains("typed patch object"))
 }
 
 pub async fn apply(

@@ -6,7 +6,7 @@ mod resource;
 mod secret;
 
 pub use children::{apply_deployment, delete_deployment, failing, observe};
-pub use question::{forget, view_asked_about, write_answer};
+pub use question::{Namespaced, all_apps, asked_about, forget, write_answer};
 pub use resource::{Exactly, is_another};
 pub use secret::apply_login;
 

@@ -63,12 +63,16 @@ impl State {
         faults.into_iter().filter(|(gone, _)| *gone).for_each(|(_, fault)| self.story.struck(fault));
     }
 
+    pub fn a_stranger_joins(&mut self) {
+        let client_id = format!("kcat-{}", self.faults.below(100));
+        self.group.members.push(SimulatedMember { client_id, pod: None, until: None });
+        self.story.struck(Fault::ForeignMember);
+    }
+
     /// Somebody else joins, leaves, or commits without being a member.
     fn strangers(&mut self) {
         if self.faults.chance(4) {
-            let client_id = format!("kcat-{}", self.faults.below(100));
-            self.group.members.push(SimulatedMember { client_id, pod: None, until: None });
-            self.story.struck(Fault::ForeignMember);
+            self.a_stranger_joins();
         }
         if self.faults.chance(30) {
             self.group.strangers_go();

@@ -36,8 +36,8 @@ impl History {
             }
             10 => self.app.spec.workers.max = 1 + (word % 4) as i32,
             11 => {
-                // What was asked for before is put back.
-                let id = format!("replay-{}", word % (self.replays as usize + 1));
+                // What was asked for not long ago is put back.
+                let id = format!("replay-{}", self.replays.saturating_sub((word % 10) as u32));
                 self.replay(&id, json!({"latest": {}}));
             }
             _ => {}

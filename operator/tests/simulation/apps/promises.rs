@@ -40,6 +40,8 @@ pub struct Promises {
     caught_up: u64,
     starts: u64,
     back: u64,
+    /// Members whose instance has ended without leaving.
+    pub left_behind: u64,
 }
 
 impl Promises {
@@ -48,7 +50,7 @@ impl Promises {
     }
 
     /// What has happened.
-    pub fn counts(&self) -> [(&'static str, u64); 12] {
+    pub fn counts(&self) -> [(&'static str, u64); 13] {
         [
             ("a group that was moved", self.alterations),
             ("a move that Kafka refused", self.refusals),
@@ -62,6 +64,7 @@ impl Promises {
             ("a replay that was proved", self.proved.len() as u64),
             ("a start after a reset", self.starts),
             ("a replay back to where a group was", self.back),
+            ("a member that was left behind", self.left_behind),
         ]
     }
 
@@ -144,7 +147,7 @@ impl State {
                 assert!(same, "seed {seed}: {id} saves {:?}, the group is at {:?}", replay.saved, group.committed);
                 promises.before.insert(id.clone(), replay.saved.clone());
             }
-            Note::Altered => {}
+            Note::Taken | Note::Altered => {}
             Note::ForeignCommit => promises.foreign_commits += 1,
             Note::Reset => {
                 let since = promises.altered.map(|altered| now.since(altered));
