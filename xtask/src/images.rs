@@ -20,7 +20,7 @@ const CONTENT_LABEL: &str = "dev.millrace.content";
 
 /// Folders below images/, each with the tag that a person and the chart's defaults use.
 const TAGS: [(&str, &str); 5] =
-    [("kafka", "4.1.1"), ("postgres", "15"), ("operator", "dev"), ("worker", "dev"), ("demo-users", "dev")];
+    [("kafka", "4.1.1"), ("postgres", "15"), ("operator", "dev"), ("worker", "dev"), ("demo", "dev")];
 
 /// An image as it was built: `millrace/worker:dev`, and the same by its content, `millrace/worker:dev-0123456789ab`.
 #[derive(Debug, Clone, PartialEq, Eq)]

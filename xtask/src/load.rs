@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use anyhow::{Context, Result};
 
-use crate::binaries::{self, DEMO_USERS};
+use crate::binaries::{self, DEMO};
 use crate::checkout::Checkout;
 use crate::host;
 use crate::invocation::Invocation;
@@ -13,10 +13,10 @@ use crate::programs::Programs;
 
 pub fn load(checkout: &Checkout, programs: &Programs, users: NonZeroU64, rate: Option<NonZeroU64>) -> Result<()> {
     let postgres = postgres::uri_on_host(programs)?;
-    let built = binaries::build(checkout, &[DEMO_USERS.name])?;
+    let built = binaries::build(checkout, &[DEMO.name])?;
     let loader = built.first().context("one program was asked for")?;
     let mut run = Invocation::new(loader).args([
-        "load",
+        "load-users",
         "--users",
         &users.to_string(),
         "--bootstrap",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::binaries::DEMO;
 use crate::checkout::{Checkout, RELEASE, SYSTEM_NAMESPACE};
 use crate::host;
 use crate::images::Image;
@@ -25,7 +26,7 @@ pub fn ensure(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Res
             .args(["upgrade", "--install", RELEASE])
             .arg(checkout.path("charts/millrace"))
             .args(["--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--timeout", "120s"]);
-        for image in images.iter().filter(|image| image.folder != DEMO) {
+        for image in images.iter().filter(|image| image.folder != DEMO.image) {
             let value = format!("{}.image", image.folder);
             upgrade = upgrade
                 .args(["--set", &format!("{value}.repository={}", image.repository())])
@@ -39,12 +40,10 @@ pub fn ensure(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Res
     wait(checkout, programs)
 }
 
-const DEMO: &str = "demo-users";
-
 fn with_demo_image(manifest: &str, images: &[Image]) -> String {
     images
         .iter()
-        .filter(|image| image.folder == DEMO)
+        .filter(|image| image.folder == DEMO.image)
         .fold(manifest.to_owned(), |manifest, image| manifest.replace(&image.plain_name(), &image.name()))
 }
 

@@ -2,29 +2,19 @@
 //! user's row lock: so the events of one user have the order of its commits.
 
 use chrono::{DateTime, Utc};
+use millrace_demo_kit::{failure::Failure, input::Invalid, outbox, page::Page};
 use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::{event::UserEvent, failure::Failure, input::UserInput, outbox, user::User};
+use crate::{event::UserEvent, input::UserInput, user::User};
 
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
 }
 
-/// Users with an id above `after`, in id order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
-    pub after: i64,
-    pub limit: i64,
-}
-
 impl Store {
     pub fn new(pool: PgPool) -> Store {
         Store { pool }
-    }
-
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
     }
 
     pub async fn list(&self, page: Page) -> Result<Vec<User>, Failure> {
@@ -45,7 +35,7 @@ impl Store {
         .bind(id)
         .fetch_optional(&self.pool)
         .await?
-        .ok_or(Failure::NoSuchUser(id))
+        .ok_or_else(|| no_such_user(id))
     }
 
     pub async fn create(&self, input: &UserInput) -> Result<User, Failure> {
@@ -83,7 +73,7 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await
         .map_err(|error| taken_or(error, input))?
-        .ok_or(Failure::NoSuchUser(id))?;
+        .ok_or_else(|| no_such_user(id))?;
         finish(transaction, id, &UserEvent::updated(&user)).await?;
         Ok(user)
     }
@@ -97,7 +87,7 @@ impl Store {
         .bind(id)
         .fetch_optional(&mut *transaction)
         .await?
-        .ok_or(Failure::NoSuchUser(id))?;
+        .ok_or_else(|| no_such_user(id))?;
         finish(transaction, id, &UserEvent::deleted(id, at)).await
     }
 }
@@ -109,13 +99,19 @@ async fn finish(
     user_id: i64,
     event: &UserEvent<'_>,
 ) -> Result<(), Failure> {
-    outbox::append(&mut transaction, user_id, event).await?;
+    outbox::append(&mut transaction, &user_id.to_string(), &event.to_json()).await?;
     Ok(transaction.commit().await?)
+}
+
+fn no_such_user(id: i64) -> Failure {
+    Failure::Missing(Invalid::new("id", id.to_string(), "the id of an existing user"))
 }
 
 fn taken_or(error: sqlx::Error, input: &UserInput) -> Failure {
     match error.as_database_error() {
-        Some(refusal) if refusal.constraint() == Some("users_email") => Failure::EmailTaken(input.email.clone()),
+        Some(refusal) if refusal.constraint() == Some("users_email") => {
+            Failure::Conflict(Invalid::new("email", &input.email, "an address that no other user has"))
+        }
         _ => Failure::Postgres(error),
     }
 }

@@ -1,4 +1,4 @@
-//! The topic of the user events: made when it is missing, otherwise left as it is.
+//! A service's topic: made when it is missing, otherwise left as it is.
 
 use std::time::{Duration, Instant};
 

@@ -2,32 +2,42 @@
 
 use std::time::Duration;
 
-use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use serde_json::json;
+use sqlx::PgPool;
 use tokio::{sync::watch, time::timeout};
 
-use crate::{metrics::Metrics, outbox, relay::RelayState, store::Store};
+use crate::{metrics::Metrics, outbox, relay::RelayState};
 
 #[derive(Clone)]
 pub struct Health {
-    pub store: Store,
+    pub pool: PgPool,
     pub metrics: Metrics,
     pub relay: watch::Receiver<RelayState>,
     /// None once the tables are there; until then why they are not.
     pub schema: watch::Receiver<Option<String>>,
 }
 
-pub async fn alive() -> &'static str {
+/// /healthz, /readyz and /metrics.
+pub fn probes(health: Health) -> Router {
+    Router::new()
+        .route("/healthz", get(alive))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(health)
+}
+
+async fn alive() -> &'static str {
     "alive\n"
 }
 
 /// Requests need Postgres and the tables. Kafka's absence only lets the outbox grow, so it is told but does
 /// not take the service out of its load balancer.
-pub async fn ready(State(health): State<Health>) -> impl IntoResponse {
+async fn ready(State(health): State<Health>) -> impl IntoResponse {
     let schema = health.schema.borrow().clone();
     let postgres = match schema {
         Some(why) => Err(why),
-        None => match timeout(Duration::from_secs(2), sqlx::query("SELECT 1").execute(health.store.pool())).await {
+        None => match timeout(Duration::from_secs(2), sqlx::query("SELECT 1").execute(&health.pool)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no answer within 2 s".to_owned()),
@@ -48,7 +58,7 @@ pub async fn ready(State(health): State<Health>) -> impl IntoResponse {
     (status, Json(body))
 }
 
-pub async fn metrics(State(health): State<Health>) -> String {
-    let backlog = timeout(Duration::from_secs(2), outbox::backlog(health.store.pool())).await;
+async fn metrics(State(health): State<Health>) -> String {
+    let backlog = timeout(Duration::from_secs(2), outbox::backlog(&health.pool)).await;
     health.metrics.to_text(backlog.ok().and_then(Result::ok))
 }

@@ -1,4 +1,4 @@
-//! The program as it is started: what it waits for, what it answers, how it ends.
+//! The user service and its load as they are started: what they wait for, what they answer, how they end.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use std::{
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
 use sqlx::PgPool;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace-demo-users");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace-demo");
 
 /// Killed when the test ends, however it ends.
 struct Running(Child);
@@ -62,10 +62,10 @@ async fn the_service_waits_for_postgres_serves_relays_and_ends_on_sigterm() {
     let log = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo-users.log");
     let mut service = Running(
         Command::new(PROGRAM)
-            .arg("serve")
+            .arg("users")
             .env("MILLRACE_LISTEN", format!("127.0.0.1:{port}"))
-            .env("MILLRACE_KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers())
-            .env("MILLRACE_KAFKA_USERNAME", "")
+            .env("MILLRACE_BOOTSTRAP_SERVERS", kafka.bootstrap_servers())
+            .env("MILLRACE_USERNAME", "")
             .env("MILLRACE_POSTGRES_HOST", "127.0.0.1")
             .env("MILLRACE_POSTGRES_PORT", database.port.to_string())
             .env("MILLRACE_POSTGRES_DATABASE", &database.name)
@@ -115,7 +115,7 @@ async fn the_service_waits_for_postgres_serves_relays_and_ends_on_sigterm() {
 fn load(kafka: &str, topic: &str, postgres: &str) -> Output {
     Command::new(PROGRAM)
         .args([
-            "load",
+            "load-users",
             "--users",
             "500",
             "--patience",

@@ -43,8 +43,6 @@ pub struct Relay {
     pub metrics: Metrics,
 }
 
-/// Held by the session of the relay that is at work.
-const RELAY_LOCK: i64 = i64::from_be_bytes(*b"demorely");
 const BATCH: i64 = 500;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const STANDBY_LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -130,7 +128,9 @@ async fn send(sender: Sender, rows: Vec<OutboxRow>) -> Result<(Sender, Vec<Outbo
 }
 
 async fn take_lock(connection: &mut PgConnection) -> Result<bool> {
-    in_time(sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(RELAY_LOCK).fetch_one(connection)).await
+    // Held by the session of the relay that is at work; one lock for each outbox.
+    let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended('relay of ' || current_schema(), 0))");
+    in_time(lock.fetch_one(connection)).await
 }
 
 async fn in_time<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {

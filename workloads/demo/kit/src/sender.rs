@@ -48,9 +48,8 @@ impl Sender {
 
     fn send_within_transaction(&self, rows: &[OutboxRow]) -> Result<()> {
         for row in rows {
-            let key = row.user_id.to_string();
             self.producer
-                .send(BaseRecord::to(&self.topic).key(&key).payload(&row.value))
+                .send(BaseRecord::to(&self.topic).key(&row.key).payload(&row.value))
                 .map_err(|(error, _)| error)
                 .with_context(|| format!("outbox row {} cannot be sent", row.id))?;
         }

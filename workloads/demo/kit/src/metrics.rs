@@ -26,25 +26,27 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub fn new() -> Metrics {
+    /// The names begin with `prefix`.
+    pub fn new(prefix: &str) -> Metrics {
+        let name = |rest: &str| format!("{prefix}_{rest}");
         let metrics = Metrics {
             registry: Registry::new(),
             requests: IntCounterVec::new(
-                Opts::new("demo_users_http_requests_total", "Requests answered"),
+                Opts::new(name("http_requests_total"), "Requests answered"),
                 &["method", "route", "status"],
             )
             .expect("name and labels are well-formed"),
             request_seconds: HistogramVec::new(
-                HistogramOpts::new("demo_users_http_request_seconds", "Time from request to answer"),
+                HistogramOpts::new(name("http_request_seconds"), "Time from request to answer"),
                 &["method", "route"],
             )
             .expect("name and labels are well-formed"),
-            outbox_backlog: gauge("demo_users_outbox_backlog_rows", "Events committed but not yet marked as sent"),
-            outbox_oldest: Gauge::new("demo_users_outbox_oldest_seconds", "Age of the oldest event not yet sent")
+            outbox_backlog: gauge(name("outbox_backlog_rows"), "Events committed but not yet marked as sent"),
+            outbox_oldest: Gauge::new(name("outbox_oldest_seconds"), "Age of the oldest event not yet sent")
                 .expect("the name is well-formed"),
-            events_sent: counter("demo_users_events_sent_total", "Events that the brokers have acknowledged"),
-            relay_failures: counter("demo_users_relay_failures_total", "Times the relay had to begin anew"),
-            relay_at_work: gauge("demo_users_relay_at_work", "1 while this replica is the one that relays"),
+            events_sent: counter(name("events_sent_total"), "Events that the brokers have acknowledged"),
+            relay_failures: counter(name("relay_failures_total"), "Times the relay had to begin anew"),
+            relay_at_work: gauge(name("relay_at_work"), "1 while this replica is the one that relays"),
         };
         let collectors: [Box<dyn prometheus::core::Collector>; 7] = [
             Box::new(metrics.requests.clone()),
@@ -71,12 +73,6 @@ impl Metrics {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Metrics {
-        Metrics::new()
-    }
-}
-
 /// Counts a request under the route's pattern, never under the path that was asked for.
 pub async fn count_request(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
@@ -88,10 +84,10 @@ pub async fn count_request(State(metrics): State<Metrics>, request: Request, nex
     response
 }
 
-fn gauge(name: &str, help: &str) -> IntGauge {
+fn gauge(name: String, help: &str) -> IntGauge {
     IntGauge::new(name, help).expect("the name is well-formed")
 }
 
-fn counter(name: &str, help: &str) -> IntCounter {
+fn counter(name: String, help: &str) -> IntCounter {
     IntCounter::new(name, help).expect("the name is well-formed")
 }

@@ -1,4 +1,5 @@
-//! Where Kafka and Postgres are and how to enter: the settings shared by every program of the system.
+//! Where Kafka and Postgres are and how to enter. The variables of Kafka are those that a StreamApp's pods are given
+//! (docs/streamapps.md), so that a service and an app are configured alike.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -9,23 +10,21 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 #[derive(Args, Clone)]
 pub struct KafkaConnection {
     /// host:port of some brokers, comma-separated
-    #[arg(long = "kafka-bootstrap-servers", env = "MILLRACE_KAFKA_BOOTSTRAP_SERVERS")]
+    #[arg(long, env = "MILLRACE_BOOTSTRAP_SERVERS")]
     pub bootstrap_servers: String,
-    #[arg(
-        long = "kafka-security-protocol",
-        env = "MILLRACE_KAFKA_SECURITY_PROTOCOL",
-        value_enum,
-        default_value = "PLAINTEXT"
-    )]
+    #[arg(long, env = "MILLRACE_SECURITY_PROTOCOL", value_enum, default_value = "PLAINTEXT")]
     pub security_protocol: SecurityProtocol,
-    #[arg(long = "kafka-sasl-mechanism", env = "MILLRACE_KAFKA_SASL_MECHANISM")]
+    #[arg(long, env = "MILLRACE_SASL_MECHANISM")]
     pub sasl_mechanism: Option<String>,
-    #[arg(id = "kafka-username", long, env = "MILLRACE_KAFKA_USERNAME")]
+    #[arg(id = "kafka-username", long, env = "MILLRACE_USERNAME")]
     pub username: Option<String>,
-    #[arg(id = "kafka-password", long, env = "MILLRACE_KAFKA_PASSWORD", hide_env_values = true)]
+    #[arg(id = "kafka-password", long, env = "MILLRACE_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
-    #[arg(id = "kafka-ca-file", long, env = "MILLRACE_KAFKA_CA_FILE")]
+    #[arg(id = "kafka-ca-file", long, env = "MILLRACE_CA_FILE")]
     pub ca_file: Option<PathBuf>,
+    /// By this a group's members are told apart; in a pod it is the pod's name
+    #[arg(long, env = "MILLRACE_CLIENT_ID", default_value = "millrace-demo")]
+    pub client_id: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -46,13 +45,14 @@ impl KafkaConnection {
             username: None,
             password: None,
             ca_file: None,
+            client_id: "millrace-demo".to_owned(),
         }
     }
 
     /// Settings common to every client of ours.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.bootstrap_servers).set("client.id", "demo-users");
+        config.set("bootstrap.servers", &self.bootstrap_servers).set("client.id", &self.client_id);
         let protocol = match self.security_protocol {
             SecurityProtocol::Plaintext => "plaintext",
             SecurityProtocol::Ssl => "ssl",
@@ -110,7 +110,8 @@ pub struct PostgresConnection {
 }
 
 impl PostgresConnection {
-    pub fn options(&self) -> anyhow::Result<PgConnectOptions> {
+    /// For a program whose own tables lie in `schema`.
+    pub fn options(&self, schema: &str) -> anyhow::Result<PgConnectOptions> {
         let sslmode = PgSslMode::from_str(&self.sslmode).map_err(|_| {
             anyhow::anyhow!("MILLRACE_POSTGRES_SSLMODE is {:?}; expected disable, require or verify-full", self.sslmode)
         })?;
@@ -124,13 +125,15 @@ impl PostgresConnection {
         if let Some(file) = self.ca_file.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             options = options.ssl_root_cert(file);
         }
-        Ok(for_service(options))
+        Ok(for_service(options, schema))
     }
 }
 
-/// The server notices within 20 s that a peer is gone and frees what it held, the relay's lock above all.
-pub fn for_service(options: PgConnectOptions) -> PgConnectOptions {
-    options.application_name("demo-users").options([
+/// Names without a schema mean `schema`. The server notices within 20 s that a peer is gone and frees what it held, the
+/// relay's lock above all.
+pub fn for_service(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
+    options.application_name(schema).options([
+        ("search_path", schema),
         ("tcp_keepalives_idle", "5"),
         ("tcp_keepalives_interval", "5"),
         ("tcp_keepalives_count", "3"),

@@ -1,4 +1,4 @@
-//! Sending the made-up users' records: as fast as the brokers take them, or at a rate.
+//! Sending made-up records: as fast as the brokers take them, or at a rate.
 
 use std::{
     collections::BTreeMap,
@@ -18,10 +18,14 @@ use rdkafka::{
     producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer},
 };
 
-use crate::{
-    connections::KafkaConnection,
-    load::{Event, Population, Progress},
-};
+use crate::{connections::KafkaConnection, load::Progress};
+
+/// One record for the topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub key: String,
+    pub value: Vec<u8>,
+}
 
 pub struct Sending {
     pub kafka: KafkaConnection,
@@ -39,8 +43,8 @@ pub struct Sent {
 }
 
 impl Sending {
-    /// Returns when the brokers have acknowledged every record. Blocks.
-    pub fn send_all(&self, population: Population) -> Result<Sent> {
+    /// Returns when the brokers have acknowledged every record; about how many there are is for the eye alone. Blocks.
+    pub fn send_all(&self, events: impl Iterator<Item = Event>, about: u64) -> Result<Sent> {
         let producer: ThreadedProducer<Acknowledgements> = self
             .kafka
             .producer()
@@ -53,10 +57,10 @@ impl Sending {
             .create_with_context(Acknowledgements::default())
             .context("kafka producer")?;
         let acknowledgements = producer.context();
-        let mut progress = Progress::new("sent", population.expected_events());
+        let mut progress = Progress::new("sent", about);
         let start = Instant::now();
         let mut queued = 0;
-        for event in population.events() {
+        for event in events {
             self.keep_rate(start, queued);
             self.enqueue(&producer, &event)?;
             queued += 1;
@@ -91,7 +95,7 @@ impl Sending {
                     record = refused;
                 }
                 Err((error, _)) => {
-                    return Err(error).with_context(|| format!("the record of user {} cannot be sent", event.key));
+                    return Err(error).with_context(|| format!("the record with key {} cannot be sent", event.key));
                 }
             }
         }
