@@ -60,7 +60,7 @@ impl TemporaryKafka {
     }
 
     fn try_start() -> Result<TemporaryKafka, String> {
-        let class_path = jars::class_path()?;
+        let class_path = jars::class_path("kafka")?;
         let guard = Guard::start("kafka").map_err(|error| format!("a temporary directory cannot be made: {error}"))?;
         let brokers = free_ports::<NODES>();
         let controllers = free_ports::<NODES>();

@@ -37,8 +37,7 @@ impl IntoResponse for Failure {
             Failure::Postgres(error) => {
                 tracing::warn!(error = format!("{error:#}"), "request failed in postgres");
                 let found = "no answer, or a refusal that the log holds";
-                let expected =
-                    "a database that can be reached; nothing was changed, or /readyz says more: try again";
+                let expected = "a database that can be reached; nothing was changed, or /readyz says more: try again";
                 (StatusCode::SERVICE_UNAVAILABLE, Invalid::new("postgres", found, expected))
             }
         };

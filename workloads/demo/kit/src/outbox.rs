@@ -53,10 +53,7 @@ pub async fn unsent(connection: &mut PgConnection, limit: i64) -> Result<Vec<Out
 
 pub async fn mark_sent(connection: &mut PgConnection, rows: &[OutboxRow]) -> Result<(), sqlx::Error> {
     let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-    sqlx::query("UPDATE outbox SET sent_at = now() WHERE id = ANY($1)")
-        .bind(ids)
-        .execute(connection)
-        .await?;
+    sqlx::query("UPDATE outbox SET sent_at = now() WHERE id = ANY($1)").bind(ids).execute(connection).await?;
     Ok(())
 }
 

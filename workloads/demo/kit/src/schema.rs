@@ -32,7 +32,8 @@ impl Schema {
 
     async fn prepare(&self, connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
         // CREATE … IF NOT EXISTS would ask for the right to create even when there is nothing to do.
-        let exists: bool = sqlx::query_scalar("SELECT to_regclass('version') IS NOT NULL").fetch_one(&mut *connection).await?;
+        let exists: bool =
+            sqlx::query_scalar("SELECT to_regclass('version') IS NOT NULL").fetch_one(&mut *connection).await?;
         if !exists {
             sqlx::raw_sql(AssertSqlSafe(format!(
                 "CREATE SCHEMA IF NOT EXISTS {};

@@ -50,8 +50,15 @@ pub struct Service {
 #[derive(Clone)]
 pub struct Core {
     pub pool: PgPool,
-    /// To be rung after every change, so that the relay looks at once.
+    /// Wakes the relay.
     pub bell: Arc<Notify>,
+}
+
+impl Core {
+    /// To be called after every change, so that the relay looks at once.
+    pub fn announce_change(&self) {
+        self.bell.notify_one();
+    }
 }
 
 /// Requests that are being answered when the end comes get this long.

@@ -4,7 +4,11 @@
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use millrace_demo_apps::{Analytics, Inventory, Notification};
+use millrace_demo_consumer::AppArguments;
 use millrace_demo_kit::service::ServeArguments;
+use millrace_demo_orders as orders;
+use millrace_demo_posts as posts;
 use millrace_demo_users as users;
 use tracing_subscriber::EnvFilter;
 
@@ -19,8 +23,25 @@ struct CommandLine {
 enum Command {
     /// Serve /api/users and relay every change to the topic user-events.
     Users(Box<ServeArguments>),
+    /// Serve /api/orders, relay their events to the topic order-events, and listen to the inventory.
+    Orders(Box<ServeArguments>),
+    /// Serve /api/posts and relay their events to the topic post-events.
+    Posts(Box<ServeArguments>),
+    /// Consume order events: tell customers what became of their orders.
+    Notification(Box<AppArguments>),
+    /// Consume order events: keep the stock, and ask for cancellations where it is short.
+    Inventory {
+        #[command(flatten)]
+        inventory: Inventory,
+        #[command(flatten)]
+        app: Box<AppArguments>,
+    },
+    /// Consume order events: count what is sold.
+    Analytics(Box<AppArguments>),
     /// Send made-up users straight to the topic, then compare the view with what was sent.
     LoadUsers(users::load::LoadArguments),
+    /// Send made-up orders straight to the topic, then see whether the apps have dealt with each.
+    LoadOrders(orders::load::LoadArguments),
 }
 
 #[tokio::main]
@@ -42,15 +63,26 @@ async fn main() -> ExitCode {
 impl Command {
     fn has_a_person_before_it(&self) -> bool {
         match self {
-            Command::LoadUsers(_) => true,
-            Command::Users(_) => false,
+            Command::LoadUsers(_) | Command::LoadOrders(_) => true,
+            Command::Users(_)
+            | Command::Orders(_)
+            | Command::Posts(_)
+            | Command::Notification(_)
+            | Command::Inventory { .. }
+            | Command::Analytics(_) => false,
         }
     }
 
     async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Command::LoadUsers(arguments) => return users::load::run(arguments).await,
+            Command::LoadOrders(arguments) => return orders::load::run(arguments).await,
             Command::Users(arguments) => users::service::serve(*arguments).await?,
+            Command::Orders(arguments) => orders::service::serve(*arguments).await?,
+            Command::Posts(arguments) => posts::service::serve(*arguments).await?,
+            Command::Notification(arguments) => millrace_demo_consumer::run(*arguments, Notification).await?,
+            Command::Inventory { inventory, app } => millrace_demo_consumer::run(*app, inventory).await?,
+            Command::Analytics(arguments) => millrace_demo_consumer::run(*arguments, Analytics).await?,
         }
         Ok(ExitCode::SUCCESS)
     }

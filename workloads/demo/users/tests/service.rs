@@ -133,10 +133,8 @@ async fn every_change_reaches_the_topic_once_in_order_and_byte_for_byte() {
         of_each_key.entry(key.parse().unwrap()).or_default().push(value.clone());
     }
     let mut written: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    let rows: Vec<(String, String)> = sqlx::query_as("SELECT key, value FROM demo_users.outbox ORDER BY id")
-        .fetch_all(&service.pool)
-        .await
-        .unwrap();
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT key, value FROM demo_users.outbox ORDER BY id").fetch_all(&service.pool).await.unwrap();
     for (key, value) in rows {
         written.entry(key.parse().unwrap()).or_default().push(value);
     }

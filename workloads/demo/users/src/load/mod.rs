@@ -26,7 +26,6 @@ pub use comparison::Comparison;
 pub use events::{Events, Population};
 pub use view_name::ViewName;
 
-
 #[derive(Args)]
 pub struct LoadArguments {
     /// How many different users
@@ -35,11 +34,7 @@ pub struct LoadArguments {
     /// Records per second; as fast as the brokers take them if not given
     #[arg(long)]
     rate: Option<NonZeroU64>,
-    #[arg(
-        long,
-        env = "MILLRACE_BOOTSTRAP_SERVERS",
-        default_value = "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094"
-    )]
+    #[arg(long, env = "MILLRACE_BOOTSTRAP_SERVERS", default_value = "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094")]
     bootstrap: String,
     #[arg(long, default_value = "user-events")]
     topic: String,

@@ -46,12 +46,8 @@ impl Service {
         let (schema, schema_state) = watch::channel(None);
         let (relay, relay_state) = watch::channel(RelayState::Starting);
         let bell = Arc::new(Notify::new());
-        let health = Health {
-            pool: pool.clone(),
-            metrics: Metrics::new(SCHEMA.name),
-            relay: relay_state,
-            schema: schema_state,
-        };
+        let health =
+            Health { pool: pool.clone(), metrics: Metrics::new(SCHEMA.name), relay: relay_state, schema: schema_state };
         let core = Core { pool: pool.clone(), bell: bell.clone() };
         Service { router: router(health, api::routes(core)), pool, uri, bell, schema, relay }
     }

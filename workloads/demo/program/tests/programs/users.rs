@@ -1,56 +1,11 @@
 //! The user service and its load as they are started: what they wait for, what they answer, how they end.
 
-use std::{
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
+use std::process::{Command, Output, Stdio};
 
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
 use sqlx::PgPool;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace-demo");
-
-/// Killed when the test ends, however it ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Status and body; nothing while nobody listens.
-fn ask(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
-    let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    let length = body.len();
-    write!(
-        connection,
-        "{method} {path} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .ok()?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
-}
-
-fn wait_for(port: u16, path: &str, status: u16, words: &str) -> String {
-    let start = Instant::now();
-    loop {
-        let answer = ask(port, "GET", path, "");
-        if let Some((found, body)) = &answer
-            && *found == status
-            && body.contains(words)
-        {
-            return body.clone();
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "{path}: {answer:?}; expected {status} with {words:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+use crate::stage::{PROGRAM, Running, ask, free_port, program, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_waits_for_postgres_serves_relays_and_ends_on_sigterm() {
@@ -58,23 +13,11 @@ async fn the_service_waits_for_postgres_serves_relays_and_ends_on_sigterm() {
     let mut postgres = tokio::task::spawn_blocking(TemporaryPostgres::start).await.unwrap();
     let database = postgres.new_owned_database().await;
     postgres.kill();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let log = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo-users.log");
-    let mut service = Running(
-        Command::new(PROGRAM)
-            .arg("users")
-            .env("MILLRACE_LISTEN", format!("127.0.0.1:{port}"))
-            .env("MILLRACE_BOOTSTRAP_SERVERS", kafka.bootstrap_servers())
-            .env("MILLRACE_USERNAME", "")
-            .env("MILLRACE_POSTGRES_HOST", "127.0.0.1")
-            .env("MILLRACE_POSTGRES_PORT", database.port.to_string())
-            .env("MILLRACE_POSTGRES_DATABASE", &database.name)
-            .env("MILLRACE_POSTGRES_USERNAME", &database.role)
-            .env("MILLRACE_POSTGRES_PASSWORD", &database.password)
-            .stdout(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap(),
-    );
+    let mut command = program("users", port, kafka, &database);
+    command.env("MILLRACE_USERNAME", "").stdout(std::fs::File::create(&log).unwrap());
+    let mut service = Running::start(command);
     assert_eq!(wait_for(port, "/healthz", 200, "alive"), "alive\n");
     wait_for(port, "/readyz", 503, "the tables cannot be prepared");
     postgres.restart();
@@ -93,16 +36,7 @@ async fn the_service_waits_for_postgres_serves_relays_and_ends_on_sigterm() {
     wait_for(port, "/readyz", 200, "relaying");
     assert!(ask(port, "GET", "/api/users", "").unwrap().1.contains("홍길동"));
 
-    Command::new("kill").arg(service.0.id().to_string()).status().unwrap();
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = service.0.try_wait().unwrap() {
-            break status;
-        }
-        assert!(start.elapsed() < Duration::from_secs(20), "the service does not end");
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert!(status.success(), "{status}");
+    service.terminate();
     let text = std::fs::read_to_string(&log).unwrap();
     for line in text.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
