@@ -1,4 +1,4 @@
-//! The Helm release, the namespace of the examples and the demo service: installed, then waited for.
+//! The Helm release, the namespace of the examples and the services of the shop: installed, then waited for.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,7 @@ use crate::checkout::{Checkout, RELEASE, SYSTEM_NAMESPACE};
 use crate::host;
 use crate::images::Image;
 use crate::programs::Programs;
+use crate::shop::{self, SERVICES};
 use crate::stage::Stage;
 use crate::workload::{Workload, parse_workloads};
 
@@ -26,7 +27,7 @@ pub fn ensure(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Res
             .args(["upgrade", "--install", RELEASE])
             .arg(checkout.path("charts/millrace"))
             .args(["--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--timeout", "120s"]);
-        for image in images.iter().filter(|image| image.folder != DEMO.image) {
+        for image in images.iter().filter(|image| image.is_of_the_chart()) {
             let value = format!("{}.image", image.folder);
             upgrade = upgrade
                 .args(["--set", &format!("{value}.repository={}", image.repository())])
@@ -34,10 +35,20 @@ pub fn ensure(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Res
         }
         upgrade.run_logged(stage.log(), |_| {})?;
         apply(checkout, stage, programs, "deploy/shop.yaml", |manifest| manifest)?;
-        apply(checkout, stage, programs, "deploy/demo-users.yaml", |manifest| with_demo_image(&manifest, images))?;
-        Ok(((), format!("{RELEASE} in {SYSTEM_NAMESPACE}, demo-users, namespace shop")))
+        for service in &SERVICES {
+            apply(checkout, stage, programs, "deploy/demo-service.yaml", |template| {
+                with_demo_image(&service.manifest(&template), images)
+            })?;
+        }
+        let names = SERVICES.map(|service| format!("demo-{}", service.name)).join(" ");
+        Ok(((), format!("{RELEASE} in {SYSTEM_NAMESPACE}, {names}, namespace shop")))
     })?;
-    wait(checkout, programs)
+    wait(checkout, programs)?;
+    let mend = "`kubectl -n millrace-system exec -it postgres-0 -- psql` must open; the log has its refusal";
+    Stage::run(checkout, "login of the apps", mend, |stage| {
+        shop::ensure_login(stage, programs)?;
+        Ok(((), "Secret shop-apps-postgres in namespace shop".into()))
+    })
 }
 
 fn with_demo_image(manifest: &str, images: &[Image]) -> String {
