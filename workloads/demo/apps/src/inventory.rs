@@ -13,6 +13,7 @@ use rdkafka::message::OwnedMessage;
 use sqlx::PgConnection;
 
 #[derive(Args, Clone, Copy)]
+#[group(skip)]
 pub struct Inventory {
     /// Pieces of a product that nobody has ordered before
     #[arg(long, env = "MILLRACE_DEMO_INITIAL_STOCK", default_value_t = 1000)]

@@ -1,6 +1,7 @@
 //! The listener: what an instance has handled and not yet committed, and what happens to that when partitions go.
 
 use std::{
+    collections::BTreeSet,
     mem::take,
     sync::{
         Mutex,
@@ -12,6 +13,7 @@ use std::{
 use rdkafka::{
     ClientContext, Statistics,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
+    error::KafkaError,
 };
 
 use crate::{
@@ -25,6 +27,8 @@ pub struct Listener {
     /// Where the log ended for this reader, as of the last statistics: behind the markers of transactions, which no record
     /// shows.
     ends: Mutex<Positions>,
+    /// Partitions that have gone since somebody asked.
+    lost: Mutex<BTreeSet<(String, i32)>>,
     joined: AtomicBool,
     rebalanced: Mutex<Instant>,
     metrics: Metrics,
@@ -38,6 +42,7 @@ impl Listener {
         Listener {
             handled: Mutex::default(),
             ends: Mutex::default(),
+            lost: Mutex::default(),
             joined: AtomicBool::new(false),
             rebalanced: Mutex::new(Instant::now()),
             metrics,
@@ -57,12 +62,23 @@ impl Listener {
         take(&mut *self.handled.lock().expect("no holder panics"))
     }
 
+    pub fn take_lost(&self) -> BTreeSet<(String, i32)> {
+        take(&mut *self.lost.lock().expect("no holder panics"))
+    }
+
     pub fn take_ends(&self) -> Positions {
         take(&mut *self.ends.lock().expect("no holder panics"))
     }
 }
 
 impl ClientContext for Listener {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is asked for, and is no error.
+        if !matches!(error, KafkaError::PartitionEOF(_)) {
+            tracing::warn!(error = %error, reason, "kafka is in trouble");
+        }
+    }
+
     fn stats(&self, statistics: Statistics) {
         if self.rebalanced.lock().expect("no holder panics").elapsed() < STATISTICS_SETTLE {
             return;
@@ -86,6 +102,7 @@ impl ConsumerContext for Listener {
         let Rebalance::Revoke(lost) = rebalance else { return };
         let lost: Vec<(String, i32)> =
             lost.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
+        self.lost.lock().expect("no holder panics").extend(lost.iter().cloned());
         let handled: Positions = {
             let mut handled = self.handled.lock().expect("no holder panics");
             lost.into_iter().filter_map(|place| Some((place.clone(), handled.remove(&place)?))).collect()

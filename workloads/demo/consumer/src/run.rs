@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use rdkafka::{
+    Message,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
     error::KafkaError,
     message::OwnedMessage,
@@ -37,6 +38,13 @@ const POLL: Duration = Duration::from_millis(100);
 
 type Client = BaseConsumer<Listener>;
 
+struct Polled {
+    records: Vec<OwnedMessage>,
+    /// The queue was empty for a whole wait. That nothing came is not enough: a commit that was answered, or partitions
+    /// that moved, end a wait early too.
+    drained: bool,
+}
+
 impl<A: App> Session<A> {
     /// To be called within the runtime that has the consumer's pool.
     pub fn new(
@@ -59,12 +67,12 @@ impl<A: App> Session<A> {
         let mut reached = Positions::new();
         while !self.is_stopped() {
             let ends = ends_beyond(&reached, &client)?;
-            let records = self.poll(&client)?;
-            if records.is_empty() {
+            let Polled { records, drained } = self.poll(&client)?;
+            if !records.is_empty() {
+                reached.extend(self.handle(&client, &emitter, records)?);
+            } else if drained {
                 // What stood before these ends has come by: they were known before the queue was found empty.
                 client.context().add_handled(ends);
-            } else {
-                reached.extend(self.handle(&client, &emitter, records)?);
             }
             if committed.elapsed() >= Duration::from_secs(self.consumer.pace.commit_seconds) {
                 commit_handled(&client);
@@ -104,27 +112,33 @@ impl<A: App> Session<A> {
         Ok(client)
     }
 
-    /// What comes within one wait, up to a batch of it. Partitions move in here, when nothing is half done.
-    fn poll(&self, client: &Client) -> Result<Vec<OwnedMessage>> {
-        let mut records = Vec::new();
-        let mut wait = POLL;
-        while records.len() < self.consumer.pace.batch {
+    /// What comes within one wait, up to a batch of it. Partitions move in here, where nothing is half done.
+    fn poll(&self, client: &Client) -> Result<Polled> {
+        let mut polled = Polled { records: Vec::new(), drained: false };
+        let (mut wait, mut began) = (POLL, Instant::now());
+        while polled.records.len() < self.consumer.pace.batch {
             match client.poll(wait) {
-                None => break,
+                None => {
+                    polled.drained = polled.records.is_empty() && began.elapsed() >= POLL;
+                    break;
+                }
                 Some(Ok(record)) => {
-                    records.push(record.detach());
+                    polled.records.push(record.detach());
                     wait = Duration::ZERO;
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(KafkaError::PartitionEOF(_))) => began = Instant::now(),
                 Some(Err(KafkaError::MessageConsumption(error))) => {
                     // librdkafka goes on trying; a topic may still be made.
                     tracing::warn!(error = %error, "reading is in trouble");
                     self.state.send_replace(ConsumerState::Failing(error.to_string()));
-                    return Ok(records);
+                    return Ok(polled);
                 }
                 Some(Err(error)) => return Err(error).context("cannot read"),
             }
         }
+        // Polled before their partition went, and not handled: its next owner reads them.
+        let lost = client.context().take_lost();
+        polled.records.retain(|record| !lost.contains(&(record.topic().to_owned(), record.partition())));
         if client.context().has_joined() {
             self.state.send_if_modified(|state| {
                 let news = *state != ConsumerState::Consuming;
@@ -132,7 +146,7 @@ impl<A: App> Session<A> {
                 news
             });
         }
-        Ok(records)
+        Ok(polled)
     }
 
     fn handle(&self, client: &Client, emitter: &Emitter, records: Vec<OwnedMessage>) -> Result<Positions> {

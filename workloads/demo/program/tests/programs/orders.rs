@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use tokio::runtime::Handle;
 
-use crate::stage::{Reader, Running, app, ask, eventually, free_port, program, topics, wait_for};
+use crate::stage::{Reader, Running, app, ask, committed_and_ends, eventually, free_port, program, topics, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_the_stock_is_too_short_for_is_cancelled() {
@@ -47,6 +47,12 @@ async fn an_order_that_the_stock_is_too_short_for_is_cancelled() {
         reader.wait_for(3);
         let keys = reader.keys();
         assert_eq!((keys[&(kept as u64)], keys[&(refused as u64)]), (1, 2));
+
+        // The outbox sends in transactions; their markers are no records that anybody lags behind.
+        eventually("the inventory's lag is 0", || {
+            let (committed, ends) = committed_and_ends(kafka, "inventory", "order-events");
+            committed == ends
+        });
 
         let (status, body) =
             ask(port, "POST", "/api/orders", r#"{"user_id":3,"product":"의자","quantity":0}"#).unwrap();

@@ -210,14 +210,14 @@ impl Reader {
     }
 }
 
-/// The committed positions of a group, and the ends of the topic for a reader of committed records, partition by partition.
+/// The committed positions of a group, 0 where it has none, and the ends of the topic, markers of transactions included.
 pub fn committed_and_ends(kafka: &TemporaryKafka, group: &str, topic: &str) -> (Vec<i64>, Vec<i64>) {
     let consumer: BaseConsumer =
         KafkaConnection::plaintext(&kafka.bootstrap_servers()).client().set("group.id", group).create().unwrap();
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_range(topic, 0, PARTITIONS - 1);
     let committed = consumer.committed_offsets(partitions, PATIENCE).unwrap();
-    let committed = committed.elements().iter().map(|element| element.offset().to_raw().unwrap_or(-1)).collect();
+    let committed = committed.elements().iter().map(|element| element.offset().to_raw().unwrap_or(0).max(0)).collect();
     let ends =
         (0..PARTITIONS).map(|partition| consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap().1).collect();
     (committed, ends)
