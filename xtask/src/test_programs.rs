@@ -16,7 +16,7 @@ use crate::stage::Stage;
 use crate::test_results::TestResults;
 
 /// These take minutes, nearly all of them waiting: they begin first.
-const LONGEST: [&str; 3] = ["quiet", "crash", "brokers"];
+const LONGEST: [&str; 4] = ["quiet", "crash", "brokers", "programs"];
 const MEND: &str = "each failed test's own words are in the log that it names";
 
 /// What the long form runs beside them.
