@@ -223,7 +223,10 @@ pub fn remove_unused(checkout: &Checkout, images: &[Image], named_in_cluster: &B
         }
         let listed =
             docker().args(["images", "--format", "docker.io/{{.Repository}}:{{.Tag}}", "millrace/*"]).output()?;
-        for name in unused(listed.lines().map(str::to_owned), &keep) {
+        let mut unused = unused(listed.lines().map(str::to_owned), &keep);
+        // What stands on an image goes before it.
+        unused.sort_by_key(|name| !name.contains(STREAMS));
+        for name in unused {
             docker().args(["rmi", &name]).run_logged(stage.log(), |_| {})?;
             removed.insert(name);
         }
