@@ -13,7 +13,7 @@ use std::{
 use rdkafka::{
     ClientContext, Statistics,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 
 use crate::{
@@ -74,7 +74,7 @@ impl Listener {
 impl ClientContext for Listener {
     fn error(&self, error: KafkaError, reason: &str) {
         // The end of a partition is asked for, and is no error.
-        if !matches!(error, KafkaError::PartitionEOF(_)) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
             tracing::warn!(error = %error, reason, "kafka is in trouble");
         }
     }

@@ -174,6 +174,7 @@ impl Reader {
             .client()
             .set("group.id", "reader")
             .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
             .create()
             .unwrap();
         let mut positions = TopicPartitionList::new();
@@ -186,8 +187,13 @@ impl Reader {
 
     /// Reads on for so long without a new record.
     pub fn read_on(&mut self, patience: Duration) -> &[OwnedMessage] {
-        while let Some(record) = self.consumer.poll(patience) {
-            self.records.push(record.unwrap().detach());
+        let mut last = Instant::now();
+        // A wait may end early without a record.
+        while last.elapsed() < patience {
+            if let Some(record) = self.consumer.poll(patience) {
+                self.records.push(record.unwrap().detach());
+                last = Instant::now();
+            }
         }
         &self.records
     }
