@@ -21,6 +21,7 @@ mod programs;
 mod recipe;
 mod release;
 mod sabotage;
+mod shop;
 mod stage;
 mod status;
 mod test;

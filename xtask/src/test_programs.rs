@@ -17,7 +17,7 @@ use crate::test_results::TestResults;
 use crate::test_run::{self, TestRun};
 
 /// These take minutes, nearly all of them waiting: they begin first.
-const LONGEST: [&str; 3] = ["operator", "worker", "simulation"];
+const LONGEST: [&str; 4] = ["operator", "worker", "simulation", "programs"];
 const MEND: &str = "each failed test's own words are in the log that it names";
 
 /// The tests on the cluster, by the name of their program: cargo compiles them only when it is named.

@@ -1,6 +1,7 @@
 //! What the cluster tests are made of: a person's commands, raw records, a reference that shares nothing with the
 //! product, and readers that watch.
 
+pub mod app;
 pub mod certificates;
 pub mod chaos;
 pub mod continuity;
@@ -11,6 +12,7 @@ pub mod items;
 pub mod manifest;
 pub mod reader;
 pub mod reference;
+pub mod resource;
 pub mod scripted;
 pub mod secured;
 pub mod shell;

@@ -64,7 +64,7 @@ impl TemporaryKafka {
                 let ports: Vec<u16> = ports.split_whitespace().filter_map(|port| port.parse().ok()).collect();
                 let brokers = ports.try_into().map_err(|_| format!("{} holds no ports", started.display()))?;
                 let (nodes, guard) = ([None, None, None], Guard::of_others(run));
-                Ok(TemporaryKafka { brokers, class_path: jars::class_path()?, nodes, guard })
+                Ok(TemporaryKafka { brokers, class_path: jars::class_path("kafka")?, nodes, guard })
             }
             Err(_) => {
                 let kafka = TemporaryKafka::start_with(|| Guard::of_run("kafka", run));
@@ -91,7 +91,7 @@ impl TemporaryKafka {
     }
 
     fn try_start(guard: impl Fn() -> io::Result<Guard>) -> Result<TemporaryKafka, String> {
-        let class_path = jars::class_path()?;
+        let class_path = jars::class_path("kafka")?;
         let guard = guard().map_err(|error| format!("a temporary directory cannot be made: {error}"))?;
         let brokers = free_ports::<NODES>();
         let controllers = free_ports::<NODES>();

@@ -15,6 +15,7 @@ mod revision;
 pub mod script;
 mod server;
 
+pub use jars::class_path;
 pub use kafka::TemporaryKafka;
 pub use postgres::{OwnedDatabase, TemporaryPostgres};
 pub use revision::{StoredRevision, TopicOfRevision};

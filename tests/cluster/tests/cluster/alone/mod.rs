@@ -3,6 +3,7 @@
 
 mod a_first_view;
 mod b_faults;
+mod c_apps;
 mod c_replay;
 mod c_scripts;
 mod d_losses;
