@@ -8,8 +8,9 @@ use millrace_operator::view::{
     known::Known,
     moment::Moment,
     observed::{Observed, Offsets, RevisionRow},
+    rhythm::Shown as _,
     shown::Shown,
-    status::{Outcome, differ_in_figures_only},
+    status::Outcome,
 };
 use std::time::Duration;
 
@@ -248,8 +249,8 @@ fn the_status_says_what_a_rollback_would_go_back_to_and_how_far_that_is_behind()
     let behind = |seen: &mut Observed| before(seen).progress[0].next_offset = END - 1_234;
     let late = status(standby().with(behind));
     assert_eq!(late.previous_revision.as_ref().and_then(|previous| previous.records_behind), Some(1_200));
-    assert!(differ_in_figures_only(&current, &late));
+    assert!(current.differs_in_figures_only(&late));
     let rests = status(cut_over().with(behind));
     assert_eq!(rests.previous_revision.as_ref().map(|previous| previous.kept_current), Some(false));
-    assert!(!differ_in_figures_only(&late, &rests));
+    assert!(!late.differs_in_figures_only(&rests));
 }

@@ -2,8 +2,8 @@
 //! vanish with the test process however it ends.
 //!
 //! A test that only needs *a* database or *a* topic takes [`TemporaryPostgres::database`] and
-//! [`TemporaryKafka::shared`]: all tests of a process share one server, and the programs of a run share their brokers. A test that kills, stops or restarts
-//! a server starts its own with `start()`.
+//! [`TemporaryKafka::shared`]: all tests of a process share one server, and the programs of a run share their brokers. A
+//! test that kills, stops or restarts a server starts its own with `start()`.
 
 mod guard;
 mod jars;
