@@ -126,7 +126,9 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         }
         Ok(_) => resetting::plan(&mut plan, sight),
     };
-    if startable {
+    // What is written down changes what may be started: that is for the next look.
+    let writes = plan.actions.iter().any(|action| matches!(action, Action::WriteLedger { .. }));
+    if startable && !writes {
         plan_workload(&mut plan, sight, standing);
     }
     plan

@@ -27,7 +27,17 @@ fn check(scene: &Scene, expected: &Expect) {
 
 #[test]
 fn an_app_that_runs_says_so() {
-    check(&running(), &expect![[""]]);
+    check(
+        &running(),
+        &expect![[r#"
+        Available True Running: 2 instances are ready
+        Ready True Running: 2 instances run this generation
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Steady) lag Some(200) group Some("Stable 2/0") replicas Some(2)
+    "#]],
+    );
 }
 
 #[test]
@@ -36,7 +46,17 @@ fn members_without_a_partition_and_of_somebody_else_are_told() {
         group(seen).members[0].partitions = 0;
         group(seen).members.push(member("kcat"));
     });
-    check(&scene, &expect![[""]]);
+    check(
+        &scene,
+        &expect![[r#"
+        Available True Running: 2 instances are ready
+        Ready True Running: 2 instances run this generation
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady False ForeignMember: members that are not of this app take partitions from it: kcat at 10.9.9.9
+        Some(Steady) lag Some(200) group Some("Stable 3/1") replicas Some(2)
+    "#]],
+    );
     let status = scene.report(&Outcome::Done, &StreamAppStatus::default());
     assert_eq!(status.group.expect("it was seen").foreign_members, ["kcat at 10.9.9.9"]);
 }
@@ -53,9 +73,42 @@ fn a_member_at_the_address_of_a_pod_is_the_apps_own() {
 
 #[test]
 fn a_replay_that_waits_says_what_for() {
-    check(&running().ask(REPLAY), &expect![[""]]);
-    check(&stopped().ask(REPLAY).with(|seen| group(seen).members = vec![member("kcat")]), &expect![[""]]);
-    check(&stopped().ask(REPLAY).done().done().done().done().later(5 * SECOND), &expect![[""]]);
+    check(
+        &running().ask(REPLAY),
+        &expect![[r#"
+        Available True Running: 2 instances are ready
+        Ready False Replaying: the replay is Stopping; waits for inventory-app-1-0, inventory-app-1-1 to end
+        Reconciling True Replaying: inventory-app-1-0, inventory-app-1-1 to end
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Stopping) lag Some(200) group Some("Stable 2/0") replicas Some(2)
+    "#]],
+    );
+    check(
+        &stopped().ask(REPLAY).with(|seen| group(seen).members = vec![member("kcat")]),
+        &expect![[r#"
+        Available False Replaying: the replay is Draining
+        Ready False ForeignMember: the group inventory has members that are not of this app: kcat at 10.9.9.9; stop them, and the replay goes on
+        Reconciling True Replaying: kcat at 10.9.9.9 to leave the group
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady False ForeignMember: the group inventory has members that are not of this app: kcat at 10.9.9.9; stop them, and the replay goes on
+        Some(Draining) lag Some(200) group Some("Empty 1/0") replicas Some(0)
+    "#]],
+    );
+    check(
+        &stopped().ask(REPLAY).done().done().done().done().later(5 * SECOND),
+        &expect![[r#"
+        Available False Replaying: the replay is Resetting
+        Ready False Replaying: the replay is Resetting; waits for ten seconds without a commit of somebody else
+        Reconciling True Replaying: ten seconds without a commit of somebody else
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Resetting) lag Some(1800) group Some("Empty 0/0") replicas Some(0)
+    "#]],
+    );
 }
 
 #[test]
@@ -71,11 +124,52 @@ fn what_cannot_be_asked_is_unknown_and_what_was_said_stays() {
 
 #[test]
 fn instances_that_are_not_there_yet_are_waited_for() {
-    check(&running().with(|seen| group(seen).members.clear()), &expect![[""]]);
-    check(&running().with(|seen| children(seen).deployment.as_mut().expect("it runs").ready = 1), &expect![[""]]);
-    check(&running().ask("spec: {suspend: true}").with(crate::scene::stop), &expect![[""]]);
+    check(
+        &running().with(|seen| group(seen).members.clear()),
+        &expect![[r#"
+        Available True Running: 2 instances are ready
+        Ready False WorkersStarting: no instance has joined the group inventory yet
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Steady) lag Some(200) group Some("Stable 0/0") replicas Some(2)
+    "#]],
+    );
+    check(
+        &running().with(|seen| children(seen).deployment.as_mut().expect("it runs").ready = 1),
+        &expect![[r#"
+        Available True Running: 1 instances are ready
+        Ready False WorkersStarting: instances of this generation are started
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Steady) lag Some(200) group Some("Stable 2/0") replicas Some(2)
+    "#]],
+    );
+    check(
+        &running().ask("spec: {suspend: true}").with(crate::scene::stop),
+        &expect![[r#"
+        Available False Suspended: spec.suspend is true
+        Ready True Suspended: spec.suspend is true: nothing is read
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Steady) lag Some(200) group Some("Empty 0/0") replicas Some(0)
+    "#]],
+    );
     let refused = |seen: &mut _| children(seen).template = Some(Template::Refused("no such field".into()));
-    check(&running().with(refused), &expect![[""]]);
+    check(
+        &running().with(refused),
+        &expect![[r#"
+        Available True Running: 2 instances are ready
+        Ready False TemplateRefused: the API server refuses podTemplate: no such field; correct it, what runs goes on as it was
+        Stalled True TemplateRefused: the API server refuses podTemplate: no such field; correct it, what runs goes on as it was
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid False TemplateRefused: the API server refuses podTemplate: no such field; correct it, what runs goes on as it was
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Steady) lag Some(200) group Some("Stable 2/0") replicas Some(2)
+    "#]],
+    );
 }
 
 #[test]

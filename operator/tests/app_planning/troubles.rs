@@ -10,11 +10,18 @@ use millrace_operator::{
 #[test]
 fn the_older_of_two_apps_with_one_group_has_it() {
     let older = r#"metadata: {name: audit, uid: uid-0, creationTimestamp: "2023-11-13T00:00:00Z"}"#;
-    running().beside(older).check(&expect![[""]]);
+    running().beside(older).check(&expect![[r#"
+        Steady
+        ! GroupTaken: the consumer group inventory is that of the StreamApp shop/audit, and two apps of one group would take each other's records; make this one again with a group of its own
+    "#]]);
     let newer = r#"metadata: {name: audit, uid: uid-2, creationTimestamp: "2023-11-15T00:00:00Z"}"#;
-    running().beside(newer).check(&expect![[""]]);
+    running().beside(newer).check(&expect![[r#"
+        Steady
+    "#]]);
     let elsewhere = format!("{older}\nspec: {{kafka: {{secretRef: {{name: other-kafka}}}}}}");
-    running().beside(&elsewhere).check(&expect![[""]]);
+    running().beside(&elsewhere).check(&expect![[r#"
+        Steady
+    "#]]);
 }
 
 #[test]
@@ -23,12 +30,17 @@ fn a_template_that_is_refused_stops_nothing() {
         .with(|seen| {
             children(seen).template = Some(Template::Refused("spec.template.spec.containers[0].ports: invalid".into()))
         })
-        .check(&expect![[""]]);
+        .check(&expect![[r#"
+            Steady
+            ! TemplateRefused: the API server refuses podTemplate: spec.template.spec.containers[0].ports: invalid; correct it, what runs goes on as it was
+        "#]]);
 }
 
 #[test]
 fn what_somebody_else_has_made_is_left_alone() {
-    running().with(|seen| children(seen).deployment.as_mut().expect("it runs").ours = false).check(&expect![[""]]);
+    running().with(|seen| children(seen).deployment.as_mut().expect("it runs").ours = false).check(&expect![[r#"
+        ! NameTaken: there is a Deployment inventory-app that was not made for shop/inventory, and it is left alone; delete or rename it, or make the app again under another name
+    "#]]);
     running()
         .with(|seen| {
             children(seen).ledger = Some(Ledger {
@@ -38,7 +50,9 @@ fn what_somebody_else_has_made_is_left_alone() {
                 replays: Ok(Vec::new()),
             });
         })
-        .check(&expect![[""]]);
+        .check(&expect![[r#"
+            ! NameTaken: there is a ConfigMap inventory-replays that was not made for shop/inventory, and it is left alone; delete or rename it, or make the app again under another name
+        "#]]);
 }
 
 #[test]
@@ -48,13 +62,22 @@ fn brokers_that_ask_for_a_login_need_a_secret_of_the_namespace() {
         (address.login, address.ca) = (true, Some("PEM".into()));
     };
     let asks = || prepared().with(secured);
-    asks().check(&expect![[""]]);
-    asks().ask("spec: {kafka: {secretRef: {name: shop-kafka}}}").check(&expect![[""]]);
+    asks().check(&expect![[r#"
+        Steady
+        ! SecretMissing: the operator's Kafka asks for a login, which instances are not given; put it for this namespace into a Secret and name it in spec.kafka.secretRef
+    "#]]);
+    asks().ask("spec: {kafka: {secretRef: {name: shop-kafka}}}").check(&expect![[r#"
+        Steady
+        - apply deployment inventory-app replicas=2
+    "#]]);
 }
 
 #[test]
 fn an_instance_that_cannot_start_is_told() {
     running()
         .with(|seen| children(seen).failing = Some("worker inventory-app-1-0 cannot start: ErrImagePull".into()))
-        .check(&expect![[""]]);
+        .check(&expect![[r#"
+            Steady
+            ! WorkersFailing: worker inventory-app-1-0 cannot start: ErrImagePull
+        "#]]);
 }
