@@ -125,7 +125,7 @@ async fn a_gate_that_fails_keeps_the_live_one_and_one_that_passes_lets_the_next_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_to_what_was_kept_current_swaps_within_seconds() -> Result<()> {
-    let view = live_view("kept", 1, KEYS, "SELECT id, amount FROM items").await?;
+    let view = live_view("standby", 1, KEYS, "SELECT id, amount FROM items").await?;
     let before = view.live_revision()?;
     view.patch(r#"{"spec":{"rollout":{"keepPreviousCurrent":true,"retainPrevious":"1h"}}}"#)?;
     ask(&view, "SELECT id, amount, team AS 부서 FROM items")?;
@@ -141,23 +141,23 @@ async fn a_rollback_to_what_was_kept_current_swaps_within_seconds() -> Result<()
     let producer = TestProducer::new()?;
     for key in 0..KEYS {
         let id = format!("새키-{key}");
-        producer.send("kept", id.as_bytes(), Some(item(&id, "홍길동", key).as_bytes()))?;
+        producer.send("standby", id.as_bytes(), Some(item(&id, "홍길동", key).as_bytes()))?;
     }
     producer.flush()?;
     eventually("both have read everything", LIMIT, || {
-        let positions = "select string_agg(next_offset::text, ' ') from millrace.progress where view = 'kept'";
+        let positions = "select string_agg(next_offset::text, ' ') from millrace.progress where view = 'standby'";
         let positions = database::psql(positions)?;
         ensure!(positions.trim() == format!("{0} {0}", 2 * KEYS), "found {positions}");
         Ok(())
     })?;
 
-    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "kept", "millrace.dev/rollback=it-was-wrong"])?;
+    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "standby", "millrace.dev/rollback=it-was-wrong"])?;
     eventually("readers see the revision of before", Duration::from_secs(10), || {
-        let live = database::psql("select live_revision from millrace.view where name = 'kept'")?;
+        let live = database::psql("select live_revision from millrace.view where name = 'standby'")?;
         ensure!(live.trim() == before, "found {live}");
         Ok(())
     })?;
-    let rows = database::psql("select count(*), count(\"부서\") from shop.kept")?;
+    let rows = database::psql("select count(*), count(\"부서\") from shop.standby")?;
     ensure!(rows.trim() == format!("{}|0", 2 * KEYS), "found {rows}");
     eventually("what was gone back from rests", LIMIT, || {
         let kept = view.get("{.status.previousRevision.keptCurrent}")?;
@@ -165,5 +165,5 @@ async fn a_rollback_to_what_was_kept_current_swaps_within_seconds() -> Result<()
         Ok(())
     })?;
     view.delete_with_its_table()?;
-    topic::delete("kept").await
+    topic::delete("standby").await
 }
