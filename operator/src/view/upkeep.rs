@@ -15,12 +15,7 @@ use std::sync::Arc;
 pub fn plan(plan: &mut Plan, sight: Sight<'_>) {
     let Sight { desired, view, .. } = sight;
     for (revision, row) in &view.revisions {
-        // A fenced revision is the live one for a moment: its workers idle.
-        let worked_on = match row.state {
-            RevisionState::Open | RevisionState::Standby | RevisionState::Fenced => true,
-            RevisionState::Retired | RevisionState::Abandoned => false,
-        };
-        if !worked_on {
+        if !row.state.has_workers() {
             continue;
         }
         if let Some(kafka) = sight.kafka() {
@@ -137,7 +132,7 @@ fn gone_workers(plan: &mut Plan, sight: Sight<'_>) {
     let kept = standby::kept(sight);
     for (name, state) in &children.deployments {
         let wanted = sight.view.revisions.iter().any(|(revision, row)| {
-            let works = row.state.is_worked_on() || row.state == RevisionState::Fenced || kept == Some(revision);
+            let works = row.state.has_workers() || kept == Some(revision);
             works && sight.desired.identity.name.deployment(revision) == *name
         });
         if !wanted && !state.deleting {

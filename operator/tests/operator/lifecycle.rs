@@ -159,14 +159,7 @@ async fn a_deleted_view_is_retained_and_adopted(stage: &mut Stage, revision: &st
     let somebody = PatchParams::apply("somebody").force();
     stage.views.patch("user-view", &somebody, &Patch::Apply(whole)).await.expect("the finalizer is applied");
     stage.delete("user-view").await;
-    for _ in 0..100 {
-        stage.collect_deployments().await;
-        if stage.views.get_opt("user-view").await.expect("the API server answers").is_none() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert!(stage.views.get_opt("user-view").await.expect("the API server answers").is_none(), "deletion sticks");
+    wait_until_gone(stage).await;
     assert_eq!(stage.text("SELECT count(*)::text FROM shop.user_view").await.as_deref(), Some("0"), "the table stays");
     assert_eq!(stage.text("SELECT uid FROM millrace.view").await, None);
 
@@ -181,13 +174,7 @@ async fn a_deleted_view_is_retained_and_adopted(stage: &mut Stage, revision: &st
     stage.patch("user-view", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     stage.wait("user-view", "seen", current).await;
     stage.delete("user-view").await;
-    for _ in 0..100 {
-        stage.collect_deployments().await;
-        if stage.views.get_opt("user-view").await.expect("the API server answers").is_none() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait_until_gone(stage).await;
     for gone in [
         "SELECT count(*)::text FROM millrace.view",
         "SELECT count(*)::text FROM pg_namespace WHERE nspname LIKE 'mr\\_%'",
@@ -198,4 +185,15 @@ async fn a_deleted_view_is_retained_and_adopted(stage: &mut Stage, revision: &st
         assert_eq!(stage.text(gone).await.as_deref(), Some("0"), "{gone}");
     }
     stage.stop_operator().await;
+}
+
+async fn wait_until_gone(stage: &Stage) {
+    for _ in 0..100 {
+        stage.collect_deployments().await;
+        if stage.views.get_opt("user-view").await.expect("the API server answers").is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("deletion sticks");
 }

@@ -230,11 +230,10 @@ async fn the_target_is_replaced_between_readers_and_keeps_none_of_them_waiting()
     };
     let others = async {
         let mut other = PgConnection::connect(&stage.database.uri).await.expect("another one connects");
+        sqlx::raw_sql("SET lock_timeout = '100ms'").execute(&mut other).await.expect("it is impatient");
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(400) {
-            let asked = Instant::now();
-            sqlx::raw_sql(read).execute(&mut other).await.expect("it reads");
-            assert!(asked.elapsed() < Duration::from_millis(200), "it waited for {:?}", asked.elapsed());
+            sqlx::raw_sql(read).execute(&mut other).await.expect("it reads and waits for nobody");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         reader.close().await.expect("it goes");

@@ -2,6 +2,8 @@
 
 #[path = "../addresses/mod.rs"]
 mod addresses;
+#[path = "../begun/mod.rs"]
+mod begun;
 mod building;
 mod comparisons;
 mod decisions;

@@ -3,19 +3,21 @@
 pub use crate::seen::{catalog, children, kafka, kafka_is_gone, live, next, only, postgres_is_gone, topic, view};
 use crate::{
     addresses::{kafka_address, postgres_address},
+    begun::begun,
     manifest::{MANIFEST, merge},
 };
 use expect_test::Expect;
 use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
 use millrace_crds::{MaterializedView, MaterializedViewStatus};
 use millrace_operator::view::{
+    action::Start,
     desired::{Desired, Image},
     known::Known,
     moment::Moment,
     name::Revision,
     observed::{
-        AcceptedReplay, Built, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, Progress, RevisionRow,
-        TargetState, Topic, ViewRow, WorkerSecret,
+        AcceptedReplay, Built, Catalog, Children, DeploymentState, Kafka, Observed, Offsets, TargetState, Topic,
+        ViewRow, WorkerSecret,
     },
     plan::{Plan, plan},
     question::answer,
@@ -169,43 +171,21 @@ impl Scene {
             revision: revision.clone(),
             accepted_at: minute_ago,
         }));
-        let progress = |(&partition, _): (&i32, &Offsets)| Progress {
+        let topic = kafka.topic(TOPIC).expect("the topic is there");
+        let start = |&partition: &i32| Start {
             topic: TOPIC.into(),
             partition,
             topic_id: "topic-1".into(),
             kafka_cluster_id: kafka.cluster_id.clone(),
-            start_offset: 0,
-            started_at: Some(minute_ago),
-            next_offset,
-            bytes: Some(next_offset * 120),
-            event_time: None,
-            committed_at: None,
-            lease_until: Some(self.now),
-            lag_records: None,
-            problem: None,
-            hold: None,
+            offset: 0,
         };
-        let row = RevisionRow {
-            state: RevisionState::Open,
-            reason: None,
-            plan: Ok(query.plan.clone()),
-            errors_policy: "DeadLetter".into(),
-            errors_stop_above: None,
-            created_at: minute_ago,
-            live_at: None,
-            ended_at: None,
-            approved_at: None,
-            paused: false,
-            resumed_at: None,
-            caught_up_at: None,
-            built: None,
-            answers: BTreeMap::new(),
-            refilling: false,
-            pace: None,
-            paced_at: None,
-            indexes: BTreeSet::new(),
-            progress: kafka.topic(TOPIC).expect("the topic is there").partitions.iter().map(progress).collect(),
-        };
+        let starts: Vec<Start> = topic.partitions.keys().map(start).collect();
+        let mut row = begun(Ok(query.plan.clone()), ("DeadLetter".into(), None), &starts, minute_ago);
+        for progress in &mut row.progress {
+            progress.next_offset = next_offset;
+            progress.bytes = Some(next_offset * 120);
+            progress.lease_until = Some(self.now);
+        }
         view.revisions.insert(revision.clone(), row);
         self.begun.push(revision);
         self.workers()

@@ -6,6 +6,8 @@
 #[path = "../addresses/mod.rs"]
 mod addresses;
 mod apps;
+#[path = "../begun/mod.rs"]
+mod begun;
 mod cluster;
 mod comparisons;
 mod decisions;

@@ -2,9 +2,10 @@
 
 use crate::{
     addresses::postgres_address,
+    begun::progress_of,
     comparisons,
     decisions::{answer, decide, note_built},
-    rows::{progress_of, row_of},
+    rows::row_of,
     standby,
 };
 use millrace_contract::{Plan, revision::RevisionState};

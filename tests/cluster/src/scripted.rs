@@ -59,8 +59,7 @@ fn take(step: Step, view: &View, queries: &[String], number: usize) -> Result<()
 }
 
 fn annotate(view: &View, verb: &str, value: &str) -> Result<()> {
-    let annotation = format!("millrace.dev/{verb}={value}");
-    kubectl(&["-n", &view.namespace, "annotate", "--overwrite", "mv", &view.name, &annotation]).map(drop)
+    view.annotate(&format!("millrace.dev/{verb}={value}"))
 }
 
 /// A name that was not used before.

@@ -2,19 +2,22 @@
 
 use crate::{
     database,
-    reader::{Mode, Reader},
+    reader::{Mode, Reader, Readers, require_calm, require_polls_near},
     shell::eventually,
+    swap::Lookout,
     topic::TestProducer,
     users,
     view::View,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use rand::{SeedableRng, rngs::StdRng};
 use sqlx::PgPool;
 use std::time::Duration;
 
 /// A user whom nobody else makes: the loader's ids begin above, those of the service stay far below.
 const WATCHED: i64 = 999_999;
+/// On a machine that is busy with something else for a moment nobody looks at the very moment of a swap.
+const CLOSER_LOOKS: usize = 6;
 
 /// Has the view over `topic` show the user that readers look for.
 pub fn make_watched_user(view: &View, topic: &str) -> Result<()> {
@@ -59,4 +62,33 @@ pub fn of_users(view: &View, pool: &PgPool, as_dashboard: &PgPool, long_seconds:
         each(10, &one),
         each(5_000, &long),
     ]
+}
+
+/// Goes back to the revision before and forward again, until readers have polled within 10 ms on both sides of a swap.
+pub async fn look_closer(view: &View, pool: &PgPool, as_dashboard: &PgPool) -> Result<()> {
+    let newest = view.live_revision()?;
+    let mut looks = Vec::new();
+    let mut close = false;
+    for number in 0..CLOSER_LOOKS {
+        let before = view.live_revision()?;
+        let lookout = Lookout::begin(pool, view);
+        let readers = Readers::start(of_users(view, pool, as_dashboard, 1));
+        let verb = if before == newest { "rollback" } else { "retry" };
+        view.annotate(&format!("millrace.dev/{verb}=look-{before}-{number}"))?;
+        eventually("the other revision is live", Duration::from_secs(120), || {
+            ensure!(view.live_revision()? != before, "revision {before} is live");
+            Ok(())
+        })?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (seen, swap) = (readers.finish().await?, lookout.end().await?);
+        require_calm(&seen, 100)?;
+        match require_polls_near(&seen, &swap) {
+            Ok(()) => close = true,
+            Err(error) => looks.push(error.to_string()),
+        }
+        if close && view.live_revision()? == newest {
+            return view.wait_ready(Duration::from_secs(120));
+        }
+    }
+    bail!("none of {CLOSER_LOOKS} swaps was looked at closely: {looks:?}")
 }

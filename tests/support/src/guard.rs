@@ -103,3 +103,50 @@ impl Drop for Guard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{thread, time::Duration};
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("600").spawn().expect("sleep starts")
+    }
+
+    /// A guard of a run ends what it watches, and takes the files away, once `end` has ended the run.
+    fn check(end: impl FnOnce(&Path, &mut Child)) {
+        let run = std::env::temp_dir().join(format!("millrace-guarded-{:08x}", rand::random::<u32>()));
+        fs::create_dir(&run).expect("a folder is made");
+        let mut runner = sleeper();
+        fs::write(run.join("runner"), runner.id().to_string()).expect("the runner is written down");
+        let mut watched = sleeper();
+        let guard = Guard::of_run("guarded", &run).expect("a guard starts");
+        guard.watch(watched.id(), "TERM").expect("it watches");
+        let directory = guard.directory().to_path_buf();
+        drop(guard);
+        thread::sleep(Duration::from_secs(1));
+        assert!(directory.exists() && watched.try_wait().expect("its state").is_none(), "the run goes on");
+
+        end(&run, &mut runner);
+        let gone = (0..100).any(|_| {
+            thread::sleep(Duration::from_millis(100));
+            watched.try_wait().expect("its state").is_some() && !directory.exists()
+        });
+        // What is over or away already is no failure.
+        let _ = (watched.kill(), watched.wait(), runner.kill(), runner.wait(), fs::remove_dir_all(&run));
+        assert!(gone, "what was watched is still there");
+    }
+
+    #[test]
+    fn the_guard_of_a_run_ends_when_the_run_takes_its_folder_away() {
+        check(|run, _| fs::remove_dir_all(run).expect("it is removed"));
+    }
+
+    #[test]
+    fn the_guard_of_a_run_ends_when_the_run_was_killed() {
+        check(|_, runner| {
+            runner.kill().expect("it is killed");
+            runner.wait().expect("it is reaped");
+        });
+    }
+}

@@ -66,11 +66,12 @@ impl TemporaryKafka {
                 let (nodes, guard) = ([None, None, None], Guard::of_others(run));
                 Ok(TemporaryKafka { brokers, class_path: jars::class_path("kafka")?, nodes, guard })
             }
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let kafka = TemporaryKafka::start_with(|| Guard::of_run("kafka", run));
                 fs::write(&started, kafka.brokers.map(|port| port.to_string()).join(" ")).map_err(explain)?;
                 Ok(kafka)
             }
+            Err(error) => Err(format!("{}: {error}", started.display())),
         }
     }
 

@@ -40,6 +40,11 @@ impl RevisionState {
         matches!(self, RevisionState::Open | RevisionState::Standby)
     }
 
+    /// Whether it has workers. Those of a fenced one, which is the live one for a moment, idle.
+    pub const fn has_workers(self) -> bool {
+        self.is_worked_on() || matches!(self, RevisionState::Fenced)
+    }
+
     /// Whether it was live and can be gone back to.
     pub const fn is_kept(self) -> bool {
         matches!(self, RevisionState::Retired | RevisionState::Standby)

@@ -1,6 +1,6 @@
 //! A replay by `kubectl patch` that readers never notice, although the operator that leads is killed all the time.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use millrace_cluster_tests::{
     chaos::{self, Storm},
     dashboard, database,
@@ -12,44 +12,11 @@ use millrace_cluster_tests::{
     topic, users,
     view::View,
 };
-use sqlx::PgPool;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long the longest query of a reader takes.
 const LONG_SECONDS: u64 = 10;
 const STORM: Duration = Duration::from_secs(40);
-/// On a machine that is busy with something else for a moment nobody looks at the very moment of a swap.
-const CLOSER_LOOKS: usize = 6;
-
-/// Goes back to the revision before and forward again, until readers have polled within 10 ms on both sides of a swap.
-async fn look_closer(view: &View, pool: &PgPool, as_dashboard: &PgPool) -> Result<()> {
-    let newest = view.live_revision()?;
-    let mut looks = Vec::new();
-    let mut close = false;
-    for number in 0..CLOSER_LOOKS {
-        let before = view.live_revision()?;
-        let lookout = Lookout::begin(pool, view);
-        let readers = Readers::start(spectators::of_users(view, pool, as_dashboard, 1));
-        let verb = if before == newest { "rollback" } else { "retry" };
-        view.annotate(&format!("millrace.dev/{verb}=look-{before}-{number}"))?;
-        eventually("the other revision is live", Duration::from_secs(120), || {
-            ensure!(view.live_revision()? != before, "revision {before} is live");
-            Ok(())
-        })?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let (seen, swap) = (readers.finish().await?, lookout.end().await?);
-        require_calm(&seen, 100)?;
-        match require_polls_near(&seen, &swap) {
-            Ok(()) => close = true,
-            Err(error) => looks.push(error.to_string()),
-        }
-        if close && view.live_revision()? == newest {
-            return view.wait_ready(Duration::from_secs(120));
-        }
-    }
-    bail!("none of {CLOSER_LOOKS} swaps was looked at closely: {looks:?}")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_notice_nothing_of_a_replay_and_its_id_acts_once() -> Result<()> {
     kubectl(&["apply", "-f", "examples/user-view.yaml"])?;
@@ -80,7 +47,7 @@ async fn readers_notice_nothing_of_a_replay_and_its_id_acts_once() -> Result<()>
     let seen = readers.finish().await?;
     require_calm(&seen, 1_000)?;
     if require_polls_near(&seen, &lookout.end().await?).is_err() {
-        look_closer(&view, &pool, &as_dashboard).await?;
+        spectators::look_closer(&view, &pool, &as_dashboard).await?;
     }
     let reference = Reference::of(&topic::read_all("user-events")?).await?;
     reference.compare(users::USER_VIEW, &pool, users::USER_VIEW_ROWS).await?;

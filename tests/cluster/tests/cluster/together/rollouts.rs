@@ -7,7 +7,7 @@ use millrace_cluster_tests::{
     items::live_view,
     manifest::item,
     reader::{Mode, Reader, Readers, require_no_wrong},
-    shell::{eventually, kubectl},
+    shell::eventually,
     topic::{self, TestProducer},
     view::View,
 };
@@ -49,8 +49,7 @@ async fn columns_come_and_go_under_those_who_depend_on_them() -> Result<()> {
     view.patch(r#"{"spec":{"rollout":{"onBreakingChange":"AwaitApproval"}}}"#)?;
     view.wait_condition("Ready", "False", "AwaitingPromotion", LIMIT)?;
     let revision = view.get("{.status.rollout.revision}")?;
-    let promote = format!("millrace.dev/promote={revision}");
-    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "columns", &promote])?;
+    view.annotate(&format!("millrace.dev/promote={revision}"))?;
     view.wait_ready(LIMIT)?;
     let teams = database::psql("select count(\"부서\"), count(*) from shop.columns")?;
     ensure!(teams.trim() == format!("0|{KEYS}"), "found {teams}");
@@ -116,7 +115,7 @@ async fn a_gate_that_fails_keeps_the_live_one_and_one_that_passes_lets_the_next_
     ensure!(view.live_revision()? == before, "the live one stays: {said}");
 
     gates("select (select count(*) from {next}) >= (select count(*) from {live})")?;
-    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "gated", "millrace.dev/retry=now-it-passes"])?;
+    view.annotate("millrace.dev/retry=now-it-passes")?;
     view.wait_ready(LIMIT)?;
     ensure!(view.live_revision()? != before, "the replay is live");
     view.delete_with_its_table()?;
@@ -151,7 +150,7 @@ async fn a_rollback_to_what_was_kept_current_swaps_within_seconds() -> Result<()
         Ok(())
     })?;
 
-    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "standby", "millrace.dev/rollback=it-was-wrong"])?;
+    view.annotate("millrace.dev/rollback=it-was-wrong")?;
     eventually("readers see the revision of before", Duration::from_secs(10), || {
         let live = database::psql("select live_revision from millrace.view where name = 'standby'")?;
         ensure!(live.trim() == before, "found {live}");
