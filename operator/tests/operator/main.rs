@@ -3,6 +3,7 @@
 
 mod apps;
 mod comparisons;
+mod crowd;
 mod database;
 mod decisions;
 mod gates;

@@ -51,13 +51,16 @@ async fn an_epoch_goes_up_to_the_offset_that_its_partition_is_held_at_and_not_pa
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_cannot_end_its_own_hold() {
+async fn a_worker_changes_neither_what_its_tasks_are_nor_their_holds() {
     let database = TemporaryPostgres::owned_database().await;
     let stored = StoredRevision::create(database, plans::append("users"), &common::topic(1)).await;
     let mut role = millrace_connectors::postgres::connect(&stored.connection(), "test").await.expect("connects");
-    for column in ["hold_offset", "hold_until"] {
-        let sql = format!("UPDATE millrace.progress SET {column} = NULL");
+    let fixed = ["hold_offset", "hold_until", "task", "topic_id", "kafka_cluster_id", "start_offset", "writer"];
+    for column in fixed {
+        let sql = format!("UPDATE millrace.progress SET {column} = {column}");
         let refused = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut role).await;
         assert!(refused.is_err_and(|error| error.to_string().contains("permission denied")), "{column}");
     }
+    let position = sqlx::query("UPDATE millrace.progress SET next_offset = next_offset").execute(&mut role).await;
+    assert_eq!(position.expect("a position is the worker's").rows_affected(), 1);
 }

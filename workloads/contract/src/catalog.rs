@@ -2,7 +2,7 @@
 //!
 //! Migrations are additive. A program that finds a version above its own changes nothing.
 
-use crate::ident::quote;
+use crate::ident::{literal, quote};
 
 /// The statements of each version, first to last; version n is `MIGRATIONS[n - 1]`.
 pub const MIGRATIONS: &[&str] = &[
@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("catalog/0008.sql"),
     include_str!("catalog/0009.sql"),
     include_str!("catalog/0010.sql"),
+    include_str!("catalog/0011.sql"),
 ];
 
 /// The version this program writes.
@@ -43,51 +44,15 @@ pub const ROLE_SETTINGS: &[(&str, &str)] = &[
     ("timezone", "UTC"),
 ];
 
-/// The columns of `millrace.progress` that a worker changes; the rest is the operator's.
-const PROGRESS_COLUMNS_OF_A_WORKER: &[&str] = &[
-    "next_offset",
-    "owner",
-    "holder",
-    "lease_until",
-    "shared",
-    "event_time",
-    "lag_records",
-    "records",
-    "bytes",
-    "dead_letters",
-    "problem",
-    "committed_at",
-];
-
-/// What a view's role may do in the catalog and in `schema`, the schema of one of its revisions, whose tables exist.
-/// Row-level security keeps it to its own rows; repeating a grant changes nothing.
-pub fn worker_grants(role: &str, schema: &str) -> Vec<String> {
+/// What lets a view's role do what workers do in the catalog, and in `schema`, the schema of one of its revisions, whose
+/// tables exist. Row-level security keeps it to its own rows; repeating a grant changes nothing.
+pub fn worker_grants(role: &str, schema: &str) -> [String; 3] {
+    let admit = format!("SELECT millrace.admit({})", literal(role));
     let role = quote(role);
     let schema = quote(schema);
-    vec![
-        format!("GRANT USAGE ON SCHEMA millrace TO {role}"),
-        format!("GRANT SELECT ON millrace.catalog, millrace.view, millrace.revision TO {role}"),
-        format!("GRANT SELECT, UPDATE ({}) ON millrace.progress TO {role}", PROGRESS_COLUMNS_OF_A_WORKER.join(", ")),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON millrace.worker TO {role}"),
-        format!("GRANT INSERT ON millrace.dead_letter TO {role}"),
+    [
+        admit,
         format!("GRANT USAGE ON SCHEMA {schema} TO {role}"),
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_changes_positions_and_leases_but_not_what_a_task_is() {
-        let grants = worker_grants("mr_\"x", "부서");
-        assert!(grants.iter().all(|grant| grant.contains("TO \"mr_\"\"x\"")));
-        let progress = grants.iter().find(|grant| grant.contains("millrace.progress")).expect("progress is granted");
-        assert!(progress.contains("next_offset"));
-        for fixed in ["topic_id", "kafka_cluster_id", "start_offset", "writer", "task"] {
-            assert!(!progress.contains(fixed), "{fixed} is the operator's");
-        }
-        assert!(grants.last().expect("not empty").contains("IN SCHEMA \"부서\""));
-    }
 }

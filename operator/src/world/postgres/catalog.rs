@@ -35,9 +35,16 @@ pub async fn migrate(pool: &PgPool) -> Result<Performed, Refusal> {
     Ok(Performed::Done)
 }
 
-/// Whether the catalog has a table: one that is still to be migrated lacks some, and a database may have none.
+/// Whether the catalog has a table: one that is still to be migrated lacks some, and a database may have none. What a
+/// session has looked up by name it may still believe after it has waited for a lock, unlike what it reads.
 pub async fn has_table(connection: &mut PgConnection, name: &str) -> Result<bool, Refusal> {
-    Ok(sqlx::query_scalar("SELECT to_regclass('millrace.' || $1) IS NOT NULL").bind(name).fetch_one(connection).await?)
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = 'millrace' AND c.relname = $1)",
+    )
+    .bind(name)
+    .fetch_one(connection)
+    .await?)
 }
 
 /// Makes the view's row and role, or takes the row over from `from`.
@@ -117,7 +124,7 @@ async fn make_role(connection: &mut PgConnection, role: &str) -> Result<(), Refu
         .fetch_one(&mut *connection)
         .await?;
     if !exists {
-        execute(connection, format!("CREATE ROLE {} LOGIN NOINHERIT", quote(role))).await?;
+        execute(connection, format!("CREATE ROLE {} LOGIN", quote(role))).await?;
     }
     for (name, value) in ROLE_SETTINGS {
         execute(connection, format!("ALTER ROLE {} SET {name} = {}", quote(role), literal(value))).await?;

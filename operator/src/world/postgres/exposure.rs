@@ -9,7 +9,7 @@ use super::{
     catalog::{changed, execute, lock_view},
     refusal::Refusal,
     revision::{is_in_state, lock_progress, note_built},
-    target::is_foreign,
+    target::{is_foreign, lock_schema},
 };
 use crate::view::{
     desired::Identity,
@@ -48,6 +48,7 @@ pub async fn show_first(
     if row.live.is_some() || row.shown.is_some() || !is_in_state(&mut transaction, view, revision, &["open"]).await? {
         return Ok(changed());
     }
+    lock_schema(&mut transaction, target).await?;
     let schema: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
         .bind(&target.schema)
         .fetch_one(&mut *transaction)

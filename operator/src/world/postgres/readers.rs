@@ -4,7 +4,7 @@ use super::{
     super::Performed,
     catalog::{changed, execute, lock_view},
     refusal::Refusal,
-    target::is_ours,
+    target::{is_ours, lock_schema},
 };
 use crate::view::{desired::Identity, name::Target};
 use millrace_contract::ident::quote;
@@ -55,6 +55,7 @@ async fn change(
     if lock_view(&mut transaction, view).await?.is_none() || !is_ours(&mut transaction, &view.name, target).await? {
         return Ok(changed());
     }
+    lock_schema(&mut transaction, target).await?;
     let roles: Vec<String> =
         sqlx::query_scalar("SELECT rolname::text FROM pg_roles WHERE rolname = ANY ($1) ORDER BY 1")
             .bind(readers)

@@ -109,6 +109,16 @@ pub async fn is_ours(connection: &mut PgConnection, view: &ViewName, target: &Ta
     .await?)
 }
 
+/// Until the transaction ends nobody else makes the target's schema or gives rights to it: those who do so at the same time
+/// get in each other's way.
+pub async fn lock_schema(connection: &mut PgConnection, target: &Target) -> Result<(), Refusal> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('millrace.schema'), hashtext($1))")
+        .bind(&target.schema)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Whether something else has the target's name.
 pub async fn is_foreign(connection: &mut PgConnection, view: &ViewName, target: &Target) -> Result<bool, Refusal> {
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")

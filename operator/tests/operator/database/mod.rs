@@ -42,6 +42,11 @@ impl Stage {
         Stage { database, pool, desired: desired(manifest) }
     }
 
+    /// Another view of the same database.
+    pub fn beside(&self, name: &str) -> Stage {
+        Stage { database: self.database.clone(), pool: self.pool.clone(), desired: desired(view(name)) }
+    }
+
     /// The catalog, and the view's row in it.
     pub async fn claim(&self) {
         self.perform(Action::MigrateCatalog, None).await;
