@@ -140,7 +140,8 @@ async fn a_revision_that_is_kept_current_is_gone_back_to_at_once() {
     stage.wait(VIEW, "plain again", |view| phase(view) == Some(RolloutPhase::Steady)).await;
     // What was gone back from rests.
     stage.wait(VIEW, "resting", |view| previous(view) == Some((second.clone(), false, 0))).await;
-    assert!(!stage.deployments().await.contains(&format!("{VIEW}-{second}")));
+    stage.collect_deployments().await;
+    assert_eq!(stage.deployments().await, [format!("{VIEW}-{first}")]);
 
     // Forward again, and what is kept no longer goes, workers and rows.
     annotate(&stage, "retry", "mended").await;

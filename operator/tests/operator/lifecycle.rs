@@ -180,7 +180,8 @@ async fn a_deleted_view_is_retained_and_adopted(stage: &mut Stage, revision: &st
         "SELECT count(*)::text FROM pg_namespace WHERE nspname LIKE 'mr\\_%'",
         "SELECT count(*)::text FROM pg_class WHERE relname = 'user_view'",
         "SELECT count(*)::text FROM pg_roles r JOIN pg_shdepend d ON d.refobjid = r.oid
-         WHERE r.rolname LIKE 'mr\\_%' AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+         WHERE r.rolname LIKE 'mr\\_%' AND r.rolname NOT LIKE 'mr\\_workers%'
+           AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
     ] {
         assert_eq!(stage.text(gone).await.as_deref(), Some("0"), "{gone}");
     }

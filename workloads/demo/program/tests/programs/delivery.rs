@@ -31,11 +31,11 @@ async fn under_kills(delivery: &'static str) -> Outcome {
         let (group, port) = (format!("group-{delivery}"), free_port());
         let start = || {
             let mut command = app("notification", port, kafka, &database, &group, [&input, &output]);
-            // A batch takes 80 ms, nearly all of it between what comes first and what comes last.
+            // A batch takes 400 ms, nearly all of it between what comes first and what comes last.
             command
                 .env("MILLRACE_DEMO_DELIVERY", delivery)
                 .env("MILLRACE_DEMO_BATCH", "20")
-                .env("MILLRACE_DEMO_WORK_MILLISECONDS", "4")
+                .env("MILLRACE_DEMO_WORK_MILLISECONDS", "20")
                 .env("MILLRACE_DEMO_DEAD_LETTERS", "no-dead-letters");
             Running::start(command)
         };
@@ -44,7 +44,7 @@ async fn under_kills(delivery: &'static str) -> Outcome {
             let running = start();
             let seen = reader.records.len();
             reader.wait_for(seen + ORDERS as usize / (KILLS + 2));
-            std::thread::sleep(Duration::from_millis(20 * kill as u64));
+            std::thread::sleep(Duration::from_millis(100 * kill as u64));
             running.kill();
         }
         let mut running = start();
