@@ -93,7 +93,7 @@ pub(crate) fn choice_rules(choices: &[&str]) -> Vec<ValidationRule> {
             &format!("{given} <= 1"),
             &format!(
                 "replay.from has ${{{given}}} choices, but a replay can begin at one place only; write one of {} and \
-                 {last}, and take the others out",
+                 {last}, and take the others out (a merge patch does so with null)",
                 others.join(", ")
             ),
         ),
