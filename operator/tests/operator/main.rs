@@ -2,6 +2,7 @@
 //! One program: the clients' code is compiled once, and the brokers are started once.
 
 mod apps;
+mod brokers;
 mod comparisons;
 mod crowd;
 mod database;

@@ -94,6 +94,8 @@ impl Admin {
         for broker in self.native().brokers(PATIENCE)? {
             match ask(broker) {
                 Err(refused) if refused.code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR => last = refused,
+                // It did not answer, and need not be the one.
+                Err(refused) if (refused.code as i32) < 0 => last = refused,
                 answer => return answer,
             }
         }

@@ -81,7 +81,7 @@ pub(super) fn c_text(name: &str) -> Result<CString, Refused> {
     })
 }
 
-fn milliseconds(timeout: Duration) -> c_int {
+pub(super) fn milliseconds(timeout: Duration) -> c_int {
     c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX)
 }
 

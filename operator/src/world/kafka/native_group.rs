@@ -4,7 +4,7 @@
 //! does so ends the process by an assertion. A broker that is named and is not the coordinator says so, and another one is
 //! asked.
 
-use super::native::{Client, Event, Refused, c_text, text};
+use super::native::{Client, Event, Refused, c_text, milliseconds, text};
 use rdkafka::{bindings as sys, types::RDKafkaRespErr};
 use std::{os::raw::c_char, time::Duration};
 
@@ -29,19 +29,24 @@ fn name_broker(options: *mut sys::rd_kafka_AdminOptions_t, broker: i32) {
 }
 
 impl Client {
-    /// The numbers of the brokers.
+    /// The numbers of the brokers that live, of whichever answers. It says who the controller is, too: without asking, other
+    /// calls would wait for the one that was named last, whatever has become of it.
     pub fn brokers(self, timeout: Duration) -> Result<Vec<i32>, Refused> {
-        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER;
-        // SAFETY: options and queue are alive for the call.
-        let event = self.ask(operation, timeout, |options, queue| unsafe {
-            sys::rd_kafka_DescribeCluster(self.0, options, queue);
-        })?;
-        // SAFETY: the event is of this call, and everything read below belongs to it and lives as long as it.
+        let mut metadata: *const sys::rd_kafka_metadata = std::ptr::null();
+        // SAFETY: the client is alive (`new`). Of no topics, so none can come to be because of it.
+        let code =
+            unsafe { sys::rd_kafka_metadata(self.0, 0, std::ptr::null_mut(), &mut metadata, milliseconds(timeout)) };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            // SAFETY: the text is static.
+            return Err(Refused { code, message: text(unsafe { sys::rd_kafka_err2str(code) }) });
+        }
+        // SAFETY: without an error there is metadata, which is destroyed once, after it was read.
         unsafe {
-            let result = sys::rd_kafka_event_DescribeCluster_result(event.0);
-            let mut count = 0;
-            let nodes = sys::rd_kafka_DescribeCluster_result_nodes(result, &mut count);
-            Ok((0..count).map(|at| sys::rd_kafka_Node_id(*nodes.add(at))).collect())
+            let all = &*metadata;
+            let numbers =
+                (0..usize::try_from(all.broker_cnt).unwrap_or(0)).map(|at| (*all.brokers.add(at)).id).collect();
+            sys::rd_kafka_metadata_destroy(metadata);
+            Ok(numbers)
         }
     }
 

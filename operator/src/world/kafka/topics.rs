@@ -146,6 +146,7 @@ impl Admin {
                 message: "no broker answers".to_owned(),
             })
         })?;
+        native.brokers(PATIENCE).map_err(explain)?;
         let described = native.describe_topics(names, PATIENCE).map_err(explain)?;
         let mut by_topic = BTreeMap::new();
         let mut partitions = Vec::new();
