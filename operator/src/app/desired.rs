@@ -5,7 +5,7 @@ use crate::view::{
     desired::{Deletion, DeletionPolicy, TopicWish, WorkerCount},
     trouble::Trouble,
 };
-use millrace_crds::AppReplayStatus;
+use millrace_crds::{AppReplayStatus, OffsetsByTopic};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -43,6 +43,13 @@ impl Desired {
 
     pub fn reads(&self, topic: &str) -> bool {
         self.inputs.iter().any(|wish| wish.topic == topic)
+    }
+
+    /// Where the partitions ended when the replay was accepted that is caught up with now; by the status.
+    pub fn catches_up(&self) -> OffsetsByTopic {
+        let newest = self.remembered.last();
+        let open = newest.filter(|replay| replay.reset_at.is_some() && replay.caught_up_at.is_none());
+        open.map(|replay| replay.until.clone()).unwrap_or_default()
     }
 }
 

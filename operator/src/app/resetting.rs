@@ -264,9 +264,7 @@ fn left_of(until: &OffsetsByTopic, sight: Sight<'_>, group: &Group) -> Option<i6
             // A partition that was deleted with its topic is not read again.
             let Some(offsets) = there.get(partition) else { continue };
             let until = *until.min(&offsets.end);
-            let committed = group.committed(topic, *partition).unwrap_or(offsets.earliest).max(offsets.earliest);
-            // The last offset may be that of a transaction's end, which a program does not see and does not commit.
-            left += if committed + 1 >= until { 0 } else { until - committed };
+            left += (until - group.reads_on_at(topic, *partition, offsets.earliest)).max(0);
         }
     }
     Some(left)

@@ -14,6 +14,7 @@ use millrace_crds::{AppPhase, ConditionType, StreamApp};
 use rdkafka::{
     ClientConfig, Message,
     consumer::{BaseConsumer, CommitMode, Consumer},
+    producer::{BaseProducer, BaseRecord, Producer},
 };
 use serde_json::{Value, json};
 use std::{
@@ -42,6 +43,11 @@ async fn an_app_is_run_replayed_and_deleted() {
     assert_eq!(deployment.spec.expect("a spec").replicas, Some(PARTITIONS as i32), "one instance a partition");
     let app = town.wait("without lag", |app| status(app).lag_records == Some(0)).await;
     assert_eq!(status(&app).lag.len(), PARTITIONS as usize);
+
+    town.answers_questions().await;
+
+    // From here on no program stands at the end of the log: behind its last record there are some that were taken back.
+    take_back(&stage, &town.input);
 
     // Somebody else is in the group: named, waited for, and nothing is moved.
     let stranger = Program::start(&stage, &town, "kcat");
@@ -83,6 +89,21 @@ async fn an_app_is_run_replayed_and_deleted() {
     town.apps.delete(APP, &DeleteParams::default()).await.expect("the app is deleted");
     town.is_gone().await;
     assert_eq!(town.ledger().await, None);
+}
+
+/// Ends each partition with a record of a transaction that is given up.
+fn take_back(stage: &Stage, topic: &str) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", stage.kafka.bootstrap_servers()).set("transactional.id", topic);
+    let producer: BaseProducer = config.create().expect("a producer");
+    producer.init_transactions(PATIENCE).expect("Kafka knows the producer");
+    producer.begin_transaction().expect("a transaction");
+    for partition in 0..PARTITIONS as i32 {
+        let record = BaseRecord::to(topic).partition(partition).key("주문").payload("taken back");
+        producer.send(record).map_err(|(error, _)| error).expect("the record is queued");
+    }
+    producer.flush(PATIENCE).expect("the records are written");
+    producer.abort_transaction(PATIENCE).expect("the transaction is given up");
 }
 
 /// The namespace of the app, and who works in it.
