@@ -11,12 +11,12 @@ use millrace_operator::{
 };
 
 /// Everything is written down, and nothing altered.
-fn written() -> Scene {
+pub fn written() -> Scene {
     stopped().ask(REPLAY).done()
 }
 
 /// What is written down was compared with what the group has.
-fn begun() -> Scene {
+pub fn begun() -> Scene {
     written().done()
 }
 
@@ -26,7 +26,7 @@ fn taken() -> Scene {
 }
 
 /// Kafka was seen to have them.
-fn altered() -> Scene {
+pub fn altered() -> Scene {
     taken().done()
 }
 
