@@ -94,6 +94,7 @@ fn accept(plan: &mut Plan, sight: Sight<'_>, asked: &Replay) -> Option<Standing>
         caught_up_at: None,
         foreign_commit: None,
         saved: group.committed.clone(),
+        forgotten: false,
         begin: begin_of(&moves),
         until: ends_of(&moves),
     });
