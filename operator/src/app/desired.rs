@@ -66,6 +66,8 @@ pub struct Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Internal {
     pub prefix: String,
+    /// Inputs and outputs of the app: whatever their names are, Kafka Streams has not made them.
+    pub named: Vec<String>,
     /// Longer prefixes that begin like this one and are of other apps.
     pub of_others: Vec<String>,
 }
@@ -79,7 +81,8 @@ impl Internal {
         let numbered = ["KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-", "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-"];
         let made = endings.iter().any(|ending| rest.ends_with(ending))
             || (rest.ends_with("-topic") && numbered.iter().any(|beginning| rest.starts_with(beginning)));
-        made && !self.of_others.iter().any(|other| topic.starts_with(other))
+        let named = self.named.iter().any(|named| named == topic);
+        made && !named && !self.of_others.iter().any(|other| topic.starts_with(other))
     }
 }
 
@@ -89,7 +92,11 @@ mod tests {
 
     #[test]
     fn only_what_kafka_streams_made_for_this_app_is_internal() {
-        let internal = Internal { prefix: "inventory-".into(), of_others: vec!["inventory-audit-".into()] };
+        let internal = Internal {
+            prefix: "inventory-".into(),
+            named: vec!["inventory-changelog".into()],
+            of_others: vec!["inventory-audit-".into()],
+        };
         for topic in [
             "inventory-stock-changelog",
             "inventory-KSTREAM-AGGREGATE-STATE-STORE-0000000003-repartition",
@@ -101,6 +108,7 @@ mod tests {
         for topic in [
             "inventory-events",
             "inventory-changelogs",
+            "inventory-changelog",
             "orders-changelog",
             "inventory-audit-stock-changelog",
             "inventory-",
