@@ -10,7 +10,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use millrace_crds::{AppPhase, ConditionType, StreamApp};
+use millrace_crds::{AppPhase, AppVerdict, ConditionType, StreamApp, StreamAppPlan};
 use rdkafka::{
     ClientConfig, Message,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -188,6 +188,48 @@ impl Town {
         }
     }
 
+    /// What a replay would do is said with the right numbers, and nothing of it is done.
+    async fn answers_questions(&self) {
+        let same = self.ask("same", Value::Null).await;
+        assert_eq!(same.verdict(), Some(AppVerdict::Stays), "{}", page(&same));
+        let again = self.ask("again", json!({"id": "again", "from": {"shiftBy": -5}})).await;
+        assert_eq!(again.verdict(), Some(AppVerdict::Replay), "{}", page(&again));
+        let forecast = again.status.as_ref().and_then(|status| status.forecast.clone()).expect("a forecast");
+        let parts: Vec<_> = forecast.partitions.iter().map(|part| (part.partition, part.from, part.records)).collect();
+        assert_eq!(parts, (0..PARTITIONS as i32).map(|number| (number, RECORDS - 5, 5)).collect::<Vec<_>>());
+        assert!(page(&again).contains("- 15 records are read again\n"), "{}", page(&again));
+        let never = self.ask("never", json!({"id": "never", "from": {"saved": "nobody"}})).await;
+        assert_eq!(never.verdict(), Some(AppVerdict::Refused), "{}", page(&never));
+        assert!(page(&never).contains("there was no replay of that id"), "{}", page(&never));
+
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let app = self.apps.get(APP).await.expect("the app is there");
+        assert_eq!((reason(&app), app.spec.replay, self.ledger().await), ("Running".to_owned(), None, None));
+        assert_eq!(self.read.load(Ordering::SeqCst), PARTITIONS * RECORDS, "a question was taken for a replay");
+    }
+
+    /// Asks what would become of the app with this replay, and waits for the answer.
+    async fn ask(&self, name: &str, replay: Value) -> StreamAppPlan {
+        let questions: Api<StreamAppPlan> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let mut spec = self.manifest()["spec"].clone();
+        spec["replay"] = replay;
+        let question = json!({
+            "apiVersion": "millrace.dev/v1alpha1", "kind": "StreamAppPlan", "metadata": {"name": name},
+            "spec": {"app": APP, "spec": spec},
+        });
+        let question = serde_json::from_value(question).expect("a question");
+        questions.create(&PostParams::default(), &question).await.expect("the API server takes the question");
+        let begun = Instant::now();
+        loop {
+            let question = questions.get(name).await.expect("the question is there");
+            if question.verdict().is_some() {
+                return question;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{name} is not answered: {:?}", question.status);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     async fn has_read(&self, records: i64) {
         let begun = Instant::now();
         while self.read.load(Ordering::SeqCst) < records {
@@ -304,6 +346,11 @@ impl Program {
 
 fn status(app: &StreamApp) -> millrace_crds::StreamAppStatus {
     app.status.clone().unwrap_or_default()
+}
+
+/// The answer as a page.
+fn page(question: &StreamAppPlan) -> &str {
+    question.status.as_ref().and_then(|status| status.text.as_deref()).unwrap_or_default()
 }
 
 fn reason(app: &StreamApp) -> String {
