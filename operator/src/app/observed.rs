@@ -104,6 +104,13 @@ pub struct Children {
     pub failing: Option<String>,
 }
 
+impl Children {
+    /// Whether no instance runs or is started, not even one that is ending.
+    pub fn is_stopped(&self) -> bool {
+        self.deployment.as_ref().is_none_or(|deployment| deployment.is_stopped()) && self.pods.is_empty()
+    }
+}
+
 /// The Deployment of an app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeploymentState {

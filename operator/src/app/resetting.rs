@@ -106,8 +106,7 @@ fn accept(plan: &mut Plan, sight: Sight<'_>, asked: &Replay) -> Option<Standing>
 /// Whether no instance runs and nobody is in the group; otherwise what is waited for.
 fn is_quiet(plan: &mut Plan, sight: Sight<'_>, group: &Group) -> bool {
     let children = sight.children;
-    let stopped = children.deployment.as_ref().is_none_or(|deployment| deployment.is_stopped());
-    if !stopped || !children.pods.is_empty() {
+    if !children.is_stopped() {
         plan.phase = Some(AppPhase::Stopping);
         let pods: Vec<&str> = children.pods.keys().map(String::as_str).collect();
         plan.wait(if pods.is_empty() { "instances to end".into() } else { format!("{} to end", listed(&pods)) }, SOON);
