@@ -130,9 +130,11 @@ impl Admin {
             consumer.assign(&partitions)?;
             let until = |partition| ranges.iter().find(|range| range.partition == partition).map(|range| range.until);
             while seen.len() < ranges.len() {
+                if begun.elapsed() >= PATIENCE {
+                    return Ok(next);
+                }
                 let (partition, offset) = match consumer.poll(Duration::from_millis(100)) {
-                    None if begun.elapsed() < PATIENCE => continue,
-                    None => return Ok(next),
+                    None => continue,
                     Some(Err(KafkaError::PartitionEOF(partition))) => (partition, until(partition)),
                     Some(Err(error)) => return Err(error),
                     Some(Ok(record)) => (record.partition(), Some(record.offset())),
