@@ -10,7 +10,7 @@ use millrace_operator::{
         plan::Plan,
         replay::ReplayFrom,
     },
-    view::{known::Known, moment::Moment},
+    view::{known::Known, moment::Moment, observed::Offsets},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -166,10 +166,10 @@ impl State {
                 promises.caught_up += 1;
                 let until = &promises.until[id];
                 // By an old look the log may have ended before.
-                for (partition, earliest, end) in SimulatedGroup::offsets_at_the_end(kafka.seen(true), INPUT) {
+                for (partition, _, end) in SimulatedGroup::offsets_at_the_end(kafka.seen(true), INPUT) {
                     let Some(until) = until.get(&partition).map(|until| *until.min(&end)) else { continue };
+                    let Offsets { earliest, end } = kafka.topics[INPUT].partitions[&partition];
                     let at = group.at(partition, earliest);
-                    let end = kafka.topics[INPUT].partitions[&partition].end;
                     let read = *stale || at >= until.min(group.last_seen(partition, end));
                     assert!(
                         read,
