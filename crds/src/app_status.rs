@@ -148,6 +148,9 @@ pub struct AppReplayStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::found_offsets")]
     pub saved: OffsetsByTopic,
+    /// That is forgotten: there were many replays after this one, or many partitions.
+    #[serde(default)]
+    pub forgotten: bool,
     /// Where the group begins again; until it has caught up.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::found_offsets")]

@@ -162,6 +162,14 @@ fn spec_rules() -> Vec<ValidationRule> {
             ),
         ),
         must_at(
+            ".internalTopics.prefix",
+            "!has(self.internalTopics) || !self.internalTopics.prefix.endsWith('-') \
+             || self.internalTopics.prefix.startsWith(self.consumerGroup + '-')",
+            "internalTopics.prefix is '${self.internalTopics.prefix}' and consumerGroup is '${self.consumerGroup}', but a \
+             program's internal topics begin with its application.id, which is its consumer group, and others would be \
+             deleted; write internalTopics: {prefix: ${self.consumerGroup}-}",
+        ),
+        must_at(
             ".replay.from.offsets",
             &format!("!has(self.replay) || !has(self.replay.from.offsets) || {unknown}.size() == 0"),
             &format!(

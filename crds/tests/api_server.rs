@@ -9,7 +9,7 @@ use std::path::Path;
 use expect_test::expect_file;
 use millrace_crds::{MaterializedView, RolloutPlan, Verdict};
 use serde_json::{Value, json};
-use support::{QUESTIONS, VIEWS, api_server, documents, folder, path_of, read, send};
+use support::{APPS, QUESTIONS, VIEWS, api_server, documents, folder, path_of, read, send};
 
 #[tokio::test]
 async fn every_wrong_manifest_is_refused_with_its_sentence() {
@@ -97,12 +97,10 @@ async fn the_examples_are_accepted() {
     let client = server.client();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     for name in ["user-view", "department-stats"] {
-        let documents = documents(&read(&examples.join(format!("{name}.yaml"))));
-        let kinds: Vec<&str> = documents.iter().filter_map(|document| document["kind"].as_str()).collect();
-        assert_eq!(kinds, ["Namespace", "MaterializedView"], "{name}");
-        assert_eq!(documents[0]["metadata"]["name"], "shop");
-        let path = format!("{VIEWS}?fieldValidation=Strict");
-        send(&client, "POST", &path, &documents[1]).await.unwrap_or_else(|refusal| panic!("{name}: {refusal:#?}"));
+        create_example(&client, &examples, name, "MaterializedView").await;
+    }
+    for name in ["analytics", "inventory", "notification", "product-totals"] {
+        create_example(&client, &examples, name, "StreamApp").await;
     }
 
     let replay = json!({"spec": {"replay": {"id": "after-bugfix", "from": {"earliest": {}}}}});
@@ -119,6 +117,20 @@ async fn the_examples_are_accepted() {
     let grown = json!({"spec": {"workers": {"max": 8}}});
     let grown = send(&client, "PATCH", &format!("{VIEWS}/user-view"), &grown).await.expect("other fields may change");
     assert_eq!(grown["spec"]["workers"], json!({"mode": "Auto", "replicas": 1, "min": 1, "max": 8}));
+    // As the examples' own comments type it.
+    let replay = json!({"spec": {"replay": {"id": "again", "from": {"earliest": {}}}}});
+    let replayed = send(&client, "PATCH", &format!("{APPS}/product-totals?fieldValidation=Strict"), &replay).await;
+    assert_eq!(replayed.expect("the replay is accepted")["spec"]["replay"], replay["spec"]["replay"]);
+}
+
+/// Applies an example, which is a namespace and one resource of this kind, by the name of its file.
+async fn create_example(client: &kube::Client, examples: &Path, name: &str, kind: &str) {
+    let documents = documents(&read(&examples.join(format!("{name}.yaml"))));
+    let kinds: Vec<&str> = documents.iter().filter_map(|document| document["kind"].as_str()).collect();
+    assert_eq!(kinds, ["Namespace", kind], "{name}");
+    assert_eq!((&documents[0]["metadata"]["name"], &documents[1]["metadata"]["name"]), (&json!("shop"), &json!(name)));
+    let path = format!("{}?fieldValidation=Strict", path_of(&documents[1]));
+    send(client, "POST", &path, &documents[1]).await.unwrap_or_else(|refusal| panic!("{name}: {refusal:#?}"));
 }
 
 #[tokio::test]

@@ -1,7 +1,13 @@
 //! The controller of apps: for each the five calls that a view has, parse, observe, plan, perform and report.
 
 use crate::{
-    app::{action::Action, plan::Plan, plan::plan, spec::parse, status::status},
+    app::{
+        action::Action,
+        plan::Plan,
+        plan::plan,
+        spec::parse,
+        status::{seen_lag, status},
+    },
     controller::{Reconciler, now, perform},
     view::{rhythm::Round, status::Outcome},
     world::{Apps, Report, World},
@@ -75,7 +81,8 @@ async fn reconcile<W: World<Apps>>(
     let previous = memory.status(resource.status.as_ref()).unwrap_or_default();
     let status = status(&desired, &observed, &plan, &outcome, &previous, now());
     events.extend(memory.warnings(&plan.troubles, &outcome));
-    reconciler.metrics.apps.round(&desired, &status);
+    let lag = seen_lag(&desired, &observed);
+    reconciler.metrics.apps.round(&desired.identity.name, &status, lag.as_deref());
     reconciler.metrics.count(&plan.troubles, &outcome, begun.elapsed());
     let gone = desired.deletion.is_some()
         && plan.actions.iter().any(|action| matches!(action, Action::RemoveFinalizer { .. }));

@@ -134,6 +134,11 @@ fn listed(offsets: &OffsetsByTopic) -> String {
 }
 
 impl Action {
+    /// Whether it stops all instances.
+    pub fn stops(&self) -> bool {
+        matches!(self, Action::ApplyDeployment { replicas: 0, .. } | Action::Scale { replicas: 0, .. })
+    }
+
     /// What an event says of it once it is done; none for what nobody needs to hear.
     pub fn event(&self) -> Option<Event> {
         let (warning, reason, message) = match self {

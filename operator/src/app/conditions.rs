@@ -110,18 +110,29 @@ impl Judge<'_> {
             let waits = self.status.waiting_on.as_ref().map(|what| format!("; waits for {what}")).unwrap_or_default();
             return (kind, "False", Reason::Replaying, format!("the replay is {phase:?}{waits}"));
         }
+        let children = self.observed.children.present();
         if self.desired.suspended {
+            let stopped = children.is_some_and(|children| children.is_stopped());
+            if !stopped {
+                return (kind, "False", Reason::Suspended, "instances are stopped".into());
+            }
             return (kind, "True", Reason::Suspended, "spec.suspend is true: nothing is read".into());
         }
         let asked = self.plan.actions.is_empty() && self.plan.phase.is_some();
-        let deployment = self.observed.children.present().and_then(|children| children.deployment.as_ref());
-        let runs = deployment.filter(|deployment| deployment.rolled_out && deployment.ready >= deployment.wanted);
-        match (runs, self.observed.group.present()) {
-            (Some(runs), Some(group)) if asked && !group.members.is_empty() => {
+        let runs = children
+            .and_then(|children| children.deployment.as_ref())
+            .filter(|deployment| deployment.rolled_out && deployment.ready >= deployment.wanted);
+        let name = &self.desired.identity.name;
+        let joined = self.observed.group.present().zip(children).map(|(group, children)| {
+            // Somebody else's members read for themselves.
+            group.members.iter().any(|member| member.is_of(name, &children.pods))
+        });
+        match (runs, joined) {
+            (Some(runs), Some(true)) if asked => {
                 let sentence = format!("{} instances run this generation", runs.ready);
                 (kind, "True", Reason::Running, sentence)
             }
-            (Some(_), Some(group)) if asked && group.members.is_empty() => {
+            (Some(_), Some(false)) if asked => {
                 let sentence = format!("no instance has joined the group {} yet", self.desired.group);
                 (kind, "False", Reason::WorkersStarting, sentence)
             }

@@ -5,7 +5,7 @@ use crate::view::{
     desired::{Deletion, DeletionPolicy, TopicWish, WorkerCount},
     trouble::Trouble,
 };
-use millrace_crds::AppReplayStatus;
+use millrace_crds::{AppReplayStatus, OffsetsByTopic};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -44,6 +44,13 @@ impl Desired {
     pub fn reads(&self, topic: &str) -> bool {
         self.inputs.iter().any(|wish| wish.topic == topic)
     }
+
+    /// Where the partitions ended when the replay was accepted that is caught up with now; by the status.
+    pub fn catches_up(&self) -> OffsetsByTopic {
+        let newest = self.remembered.last();
+        let open = newest.filter(|replay| replay.reset_at.is_some() && replay.caught_up_at.is_none());
+        open.map(|replay| replay.until.clone()).unwrap_or_default()
+    }
 }
 
 /// What the world needs to find an app's things.
@@ -59,6 +66,8 @@ pub struct Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Internal {
     pub prefix: String,
+    /// Inputs and outputs of the app: whatever their names are, Kafka Streams has not made them.
+    pub named: Vec<String>,
     /// Longer prefixes that begin like this one and are of other apps.
     pub of_others: Vec<String>,
 }
@@ -72,7 +81,8 @@ impl Internal {
         let numbered = ["KTABLE-FK-JOIN-SUBSCRIPTION-REGISTRATION-", "KTABLE-FK-JOIN-SUBSCRIPTION-RESPONSE-"];
         let made = endings.iter().any(|ending| rest.ends_with(ending))
             || (rest.ends_with("-topic") && numbered.iter().any(|beginning| rest.starts_with(beginning)));
-        made && !self.of_others.iter().any(|other| topic.starts_with(other))
+        let named = self.named.iter().any(|named| named == topic);
+        made && !named && !self.of_others.iter().any(|other| topic.starts_with(other))
     }
 }
 
@@ -82,7 +92,11 @@ mod tests {
 
     #[test]
     fn only_what_kafka_streams_made_for_this_app_is_internal() {
-        let internal = Internal { prefix: "inventory-".into(), of_others: vec!["inventory-audit-".into()] };
+        let internal = Internal {
+            prefix: "inventory-".into(),
+            named: vec!["inventory-changelog".into()],
+            of_others: vec!["inventory-audit-".into()],
+        };
         for topic in [
             "inventory-stock-changelog",
             "inventory-KSTREAM-AGGREGATE-STATE-STORE-0000000003-repartition",
@@ -94,6 +108,7 @@ mod tests {
         for topic in [
             "inventory-events",
             "inventory-changelogs",
+            "inventory-changelog",
             "orders-changelog",
             "inventory-audit-stock-changelog",
             "inventory-",

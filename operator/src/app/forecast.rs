@@ -6,7 +6,7 @@ use super::{
     observed::{Observed, Template},
     replay::{Replay, ReplayFrom},
     reset::{Move, moves},
-    status::lag,
+    status::seen_lag,
 };
 use crate::view::{known::Known, replay::ReplayFrom as Place, start::NotYet, trouble::Trouble};
 use millrace_crds::{AppReplayStatus, PartitionForecast};
@@ -42,7 +42,8 @@ pub fn forecast(desired: &Desired, observed: &Observed) -> Result<Forecast, Stri
     let replays = ledger::remembered(desired, children.ledger.as_ref());
     let Some(replay) = desired.replay.as_ref().filter(|replay| !replays.iter().any(|known| known.id == replay.id))
     else {
-        return Ok(Forecast::Stays { lag: lag(desired, kafka, group).iter().map(|part| part.lag).sum() });
+        let lag = seen_lag(desired, observed).ok_or("the ends of its topics")?;
+        return Ok(Forecast::Stays { lag: lag.iter().map(|part| part.lag).sum() });
     };
     match moves(desired, replay, kafka, group, &replays) {
         Ok(moves) => Ok(Forecast::Replay(moves)),

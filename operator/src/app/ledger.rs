@@ -6,10 +6,17 @@
 use super::{desired::Desired, observed::Ledger};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use millrace_crds::AppReplayStatus;
+use std::collections::BTreeMap;
 
-/// As many replays keep the offsets from before them.
-pub const SAVED_IN_LEDGER: usize = 20;
-const SAVED_IN_STATUS: usize = 5;
+/// As many replays keep the offsets from before them, and as many offsets of them are kept: the API server takes no object
+/// that is larger than some hundred thousand letters.
+struct Room {
+    replays: usize,
+    offsets: usize,
+}
+
+const LEDGER: Room = Room { replays: 20, offsets: 20_000 };
+const STATUS: Room = Room { replays: 5, offsets: 5_000 };
 /// As many replays a status shows.
 const SHOWN: usize = 20;
 
@@ -55,9 +62,11 @@ fn complete(replay: &mut AppReplayStatus, other: &AppReplayStatus) {
         reset_at,
         caught_up_at,
         saved,
+        forgotten: _,
         begin,
         until,
     } = other;
+    replay.forgotten &= saved.is_empty();
     let older = |mine: &mut Option<Time>, other: &Option<Time>| {
         if mine.is_none() {
             mine.clone_from(other);
@@ -75,20 +84,24 @@ fn complete(replay: &mut AppReplayStatus, other: &AppReplayStatus) {
 
 /// As it is written into the ConfigMap: ids are never forgotten, offsets of long ago are.
 pub fn to_ledger(replays: Vec<AppReplayStatus>) -> Vec<AppReplayStatus> {
-    trimmed(replays, SAVED_IN_LEDGER)
+    trimmed(replays, &LEDGER)
 }
 
 /// As the status shows it.
 pub fn to_status(mut replays: Vec<AppReplayStatus>) -> Vec<AppReplayStatus> {
     let oldest = replays.len().saturating_sub(SHOWN);
-    trimmed(replays.split_off(oldest), SAVED_IN_STATUS)
+    trimmed(replays.split_off(oldest), &STATUS)
 }
 
-fn trimmed(mut replays: Vec<AppReplayStatus>, saved: usize) -> Vec<AppReplayStatus> {
+fn trimmed(mut replays: Vec<AppReplayStatus>, room: &Room) -> Vec<AppReplayStatus> {
     let newest = replays.len().saturating_sub(1);
-    let kept = replays.len().saturating_sub(saved);
-    for (at, replay) in replays.iter_mut().enumerate() {
-        if at < kept {
+    let kept = replays.len().saturating_sub(room.replays);
+    let mut offsets = 0;
+    for (at, replay) in replays.iter_mut().enumerate().rev() {
+        offsets += replay.saved.values().map(BTreeMap::len).sum::<usize>();
+        // The newest one's are what a reset goes by.
+        if at < kept || (offsets > room.offsets && at < newest) {
+            replay.forgotten |= !replay.saved.is_empty();
             replay.saved.clear();
         }
         // Where it begins and ends matters while it goes on, and only the newest one does.
@@ -115,7 +128,6 @@ pub fn is_in_status(desired: &Desired, replay: &AppReplayStatus) -> bool {
 mod tests {
     use super::*;
     use crate::view::{moment::Moment, status::timestamp};
-    use std::collections::BTreeMap;
 
     fn replay(id: usize) -> AppReplayStatus {
         let offsets = BTreeMap::from([("order-events".to_owned(), BTreeMap::from([(0, id as i64)]))]);
@@ -129,6 +141,7 @@ mod tests {
             caught_up_at: None,
             foreign_commit: None,
             saved: offsets.clone(),
+            forgotten: false,
             begin: offsets.clone(),
             until: offsets,
         }
@@ -139,11 +152,24 @@ mod tests {
         let many: Vec<_> = (0..30).map(replay).collect();
         let ledger = to_ledger(many.clone());
         assert_eq!(ledger.len(), 30);
-        assert_eq!(ledger.iter().filter(|replay| !replay.saved.is_empty()).count(), SAVED_IN_LEDGER);
+        assert_eq!(ledger.iter().filter(|replay| !replay.saved.is_empty()).count(), LEDGER.replays);
+        assert!(ledger.iter().all(|replay| replay.forgotten == replay.saved.is_empty()));
         assert_eq!(ledger.iter().filter(|replay| !replay.begin.is_empty()).count(), 1);
         let status = to_status(many);
         assert_eq!((status.len(), status[0].id.as_str()), (SHOWN, "10"));
-        assert_eq!(status.iter().filter(|replay| !replay.saved.is_empty()).count(), SAVED_IN_STATUS);
+        assert_eq!(status.iter().filter(|replay| !replay.saved.is_empty()).count(), STATUS.replays);
         assert_eq!(status.last(), ledger.last());
+    }
+
+    #[test]
+    fn offsets_of_many_partitions_leave_room_for_those_of_fewer_replays() {
+        let mut many: Vec<_> = (0..4).map(replay).collect();
+        for replay in &mut many {
+            let partitions = (0..8_000).map(|partition| (partition, 1));
+            replay.saved = BTreeMap::from([("주문".to_owned(), partitions.collect())]);
+        }
+        let kept = |replays: &[AppReplayStatus]| replays.iter().map(|replay| !replay.forgotten).collect::<Vec<_>>();
+        assert_eq!(kept(&to_ledger(many.clone())), [false, false, true, true]);
+        assert_eq!(kept(&to_status(many)), [false, false, false, true]);
     }
 }

@@ -32,11 +32,21 @@ pub struct Group {
     pub committed: OffsetsByTopic,
     /// A partition with offsets in a transaction that has not ended.
     pub unstable: Option<String>,
+    /// Where the next record is that a program sees, of partitions that a replay has not come to the end of: what comes
+    /// before it are ends of transactions, and records of such as were taken back. Not of all of them: one with a record
+    /// that is left to read says enough.
+    pub next: OffsetsByTopic,
 }
 
 impl Group {
     pub fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
         self.committed.get(topic)?.get(&partition).copied()
+    }
+
+    /// Where the group reads on in the partition that begins at `earliest`: past what no program sees, as far as is known.
+    pub fn reads_on_at(&self, topic: &str, partition: i32, earliest: i64) -> i64 {
+        let next = self.next.get(topic).and_then(|partitions| partitions.get(&partition)).copied();
+        self.committed(topic, partition).unwrap_or(earliest).max(earliest).max(next.unwrap_or(earliest))
     }
 
     /// Members without a partition.
@@ -92,6 +102,13 @@ pub struct Children {
     pub ledger: Option<Ledger>,
     /// A container that ends again and again: its pod and what it said.
     pub failing: Option<String>,
+}
+
+impl Children {
+    /// Whether no instance runs or is started, not even one that is ending.
+    pub fn is_stopped(&self) -> bool {
+        self.deployment.as_ref().is_none_or(|deployment| deployment.is_stopped()) && self.pods.is_empty()
+    }
 }
 
 /// The Deployment of an app.

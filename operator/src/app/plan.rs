@@ -101,7 +101,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
     }
     plan_topics(&mut plan, desired, observed);
     let unreachable = needs_a_secret(desired, observed);
-    let startable = unreachable.is_none();
+    let may_start = unreachable.is_none() && desired.allowed.is_ok();
     plan.troubles.extend(unreachable);
     let Some(children) = observed.children.present() else { return plan };
     if let Some(taken) = taken(desired, children) {
@@ -128,8 +128,12 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
     };
     // What is written down changes what may be started: that is for the next look.
     let writes = plan.actions.iter().any(|action| matches!(action, Action::WriteLedger { .. }));
-    if startable && !writes {
-        plan_workload(&mut plan, sight, standing);
+    if !writes {
+        plan_workload(&mut plan, sight, standing, may_start);
+    }
+    if desired.suspended {
+        // Who is to stop does not wait for a topic that Kafka refuses to change.
+        plan.actions.sort_by_key(|action| !action.stops());
     }
     plan
 }
@@ -192,14 +196,11 @@ fn written(desired: &Desired, children: &Children) -> Result<Vec<AppReplayStatus
     })
 }
 
-/// The Deployment, with as many instances as there may be.
-fn plan_workload(plan: &mut Plan, sight: Sight<'_>, standing: Standing) {
+/// The Deployment, with as many instances as there may be; `may_start`: it may have more of them, or others.
+fn plan_workload(plan: &mut Plan, sight: Sight<'_>, standing: Standing, may_start: bool) {
     let Sight { desired, observed, children, .. } = sight;
     if let Some(failing) = &children.failing {
         plan.troubles.push(Trouble::cluster(Reason::WorkersFailing, failing.clone()));
-    }
-    if desired.allowed.is_err() {
-        return;
     }
     if let Some(Template::Refused(sentence)) = &children.template {
         plan.troubles.push(Trouble::template(
@@ -215,13 +216,16 @@ fn plan_workload(plan: &mut Plan, sight: Sight<'_>, standing: Standing) {
     let Some(replicas) = replicas(sight, standing, found) else { return };
     let name = desired.identity.name.deployment();
     let scaled = found.is_some_and(|found| found.wanted == replicas);
+    if !may_start && found.is_none_or(|found| found.wanted <= replicas) {
+        return;
+    }
     match (&children.template, observed.kafka_address.present(), found) {
-        (Some(Template::Accepted { changes }), Some(address), _) if *changes || !scaled => {
+        (Some(Template::Accepted { changes: false }), _, _) if scaled => {}
+        (Some(Template::Accepted { .. }), Some(address), _) if may_start => {
             let seen = found.map(|found| found.resource_version.clone());
             let manifest = workload::deployment(desired, replicas, address).into();
             plan.actions.push(Action::ApplyDeployment { name, replicas, manifest, seen, ledger: sight.ledger() });
         }
-        (Some(Template::Accepted { .. }), Some(_), _) => {}
         // To stop or to scale what runs takes no template.
         (_, _, Some(found)) if !scaled => {
             let seen = found.resource_version.clone();

@@ -2,7 +2,6 @@
 
 use super::{
     desired::Desired,
-    ledger::SAVED_IN_LEDGER,
     observed::Group,
     replay::{Replay, ReplayFrom},
 };
@@ -65,7 +64,8 @@ pub fn moves(
             let committed = group.committed(&wish.topic, partition);
             let place = Partition { topic, name: &wish.topic, partition, offsets, committed };
             let asked = place.asked(&replay.from, saved)?;
-            let cut_off = asked.filter(|asked| *asked < offsets.earliest).map(|asked| {
+            // Before the first offset of all there was never a record.
+            let cut_off = asked.filter(|asked| (*asked).max(0) < offsets.earliest).map(|asked| {
                 format!(
                     "topic {} partition {partition} begins at offset {} now, asked for is {asked}",
                     wish.topic, offsets.earliest
@@ -169,11 +169,12 @@ fn saved<'a>(id: &str, replays: &'a [AppReplayStatus]) -> Result<&'a OffsetsByTo
             "replay.from.saved is '{id}', but there was no replay of that id; {known}: write the id of a replay that was"
         )));
     };
-    let newer = replays.iter().rev().take_while(|newer| newer.id != id).count();
-    if newer >= SAVED_IN_LEDGER {
+    if replay.forgotten {
+        let kept = replays.iter().filter(|replay| !replay.forgotten).map(|replay| replay.id.as_str());
         return Err(invalid(format!(
-            "replay.from.saved is '{id}', but {newer} replays came after it and its offsets are forgotten; write one of the \
-             newest {SAVED_IN_LEDGER}, or offsets"
+            "replay.from.saved is '{id}', but its offsets are forgotten, for they are kept of the newest replays only; write \
+             offsets, or one of {}",
+            kept.collect::<Vec<_>>().join(", ")
         )));
     }
     // One that saved nothing found a group that had committed nothing: it goes back to the beginning.

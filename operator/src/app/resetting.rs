@@ -94,6 +94,7 @@ fn accept(plan: &mut Plan, sight: Sight<'_>, asked: &Replay) -> Option<Standing>
         caught_up_at: None,
         foreign_commit: None,
         saved: group.committed.clone(),
+        forgotten: false,
         begin: begin_of(&moves),
         until: ends_of(&moves),
     });
@@ -105,8 +106,7 @@ fn accept(plan: &mut Plan, sight: Sight<'_>, asked: &Replay) -> Option<Standing>
 /// Whether no instance runs and nobody is in the group; otherwise what is waited for.
 fn is_quiet(plan: &mut Plan, sight: Sight<'_>, group: &Group) -> bool {
     let children = sight.children;
-    let stopped = children.deployment.as_ref().is_none_or(|deployment| deployment.is_stopped());
-    if !stopped || !children.pods.is_empty() {
+    if !children.is_stopped() {
         plan.phase = Some(AppPhase::Stopping);
         let pods: Vec<&str> = children.pods.keys().map(String::as_str).collect();
         plan.wait(if pods.is_empty() { "instances to end".into() } else { format!("{} to end", listed(&pods)) }, SOON);
@@ -159,6 +159,12 @@ fn reset(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) -> Standin
         plan.wait("the status to hold the offsets, too", Duration::from_millis(200));
         return Standing::Still;
     }
+    let mut inputs = sight.desired.inputs.iter().map(|wish| &wish.topic);
+    if let Some(topic) = inputs.find(|topic| sight.kafka().and_then(|kafka| kafka.topic(topic)).is_none()) {
+        // What the group has committed of it is not known.
+        plan.wait(format!("topic {topic}"), Duration::from_secs(5));
+        return Standing::Still;
+    }
     match (&replay.begun_at, replay.taken) {
         (None, _) => plan.actions.extend(begin(sight, group)),
         (Some(_), false) => alter(plan, sight, replay),
@@ -167,13 +173,28 @@ fn reset(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) -> Standin
     Standing::Still
 }
 
+/// Of these offsets those of partitions that are there and of topics that are inputs still: no others are seen.
+fn seen_of(sight: Sight<'_>, offsets: &OffsetsByTopic) -> OffsetsByTopic {
+    let mut seen = OffsetsByTopic::new();
+    for (name, offsets) in offsets.iter().filter(|(name, _)| sight.desired.reads(name)) {
+        let Some(topic) = sight.kafka().and_then(|kafka| kafka.topic(name)) else { continue };
+        let there = offsets.iter().filter(|(partition, _)| topic.partitions.contains_key(partition));
+        seen.insert(name.clone(), there.map(|(partition, offset)| (*partition, *offset)).collect());
+    }
+    seen
+}
+
 /// What is written down is what the group has, or is written down once more: somebody may have committed since.
 fn begin(sight: Sight<'_>, group: &Group) -> Option<Action> {
-    let written = sight.replays.last().is_some_and(|replay| replay.saved == group.committed);
-    if written {
+    let reads = |topic: &String| sight.desired.reads(topic);
+    let replay = sight.replays.last()?;
+    if replay.saved.iter().filter(|(topic, _)| reads(topic)).eq(&group.committed) {
         return sight.note(Note::Begun, |replay| replay.begun_at = Some(timestamp(sight.now)));
     }
-    sight.note(Note::Accepted, |replay| replay.saved = group.committed.clone())
+    sight.note(Note::Accepted, |replay| {
+        replay.saved.retain(|topic, _| !reads(topic));
+        replay.saved.extend(group.committed.clone());
+    })
 }
 
 fn alter(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) {
@@ -189,14 +210,15 @@ fn alter(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus) {
     }
     plan.actions.push(Action::AlterOffsets {
         id: replay.id.clone(),
-        begin: replay.begin.clone(),
+        begin: seen_of(sight, &replay.begin),
         ledger: sight.ledger(),
     });
     plan.actions.extend(sight.note(Note::Taken, |replay| replay.taken = true));
 }
 
 fn prove(plan: &mut Plan, sight: Sight<'_>, replay: &AppReplayStatus, group: &Group) {
-    if let Some((topic, partition, offset)) = group.first_not_at(&replay.begin) {
+    let begin = seen_of(sight, &replay.begin);
+    if let Some((topic, partition, offset)) = group.first_not_at(&begin) {
         let found = group.committed(topic, partition).map_or("nothing".into(), |found| found.to_string());
         let sentence = format!(
             "after the group {} was moved to offset {offset} of topic {topic} partition {partition}, somebody who is no member \
@@ -264,9 +286,7 @@ fn left_of(until: &OffsetsByTopic, sight: Sight<'_>, group: &Group) -> Option<i6
             // A partition that was deleted with its topic is not read again.
             let Some(offsets) = there.get(partition) else { continue };
             let until = *until.min(&offsets.end);
-            let committed = group.committed(topic, *partition).unwrap_or(offsets.earliest).max(offsets.earliest);
-            // The last offset may be that of a transaction's end, which a program does not see and does not commit.
-            left += if committed + 1 >= until { 0 } else { until - committed };
+            left += (until - group.reads_on_at(topic, *partition, offsets.earliest)).max(0);
         }
     }
     Some(left)

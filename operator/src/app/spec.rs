@@ -70,6 +70,7 @@ pub fn parse<'a>(
         group: consumer_group.clone(),
         internal: internal_topics.as_ref().map(|internal| Internal {
             prefix: internal.prefix.clone(),
+            named: inputs.iter().chain(outputs).map(|topic| topic.topic.clone()).collect(),
             of_others: prefixes_of(app, others, &internal.prefix),
         }),
         template: Arc::new(pod_template.clone()),

@@ -40,8 +40,7 @@ pub fn status(
         Outcome::Failed(trouble) => Some(trouble.message.clone()),
     };
     status.waiting_on = waiting_on.map(|text| text.chars().take(1000).collect());
-    if let (Some(kafka), Some(group)) = (observed.kafka.present(), observed.group.present()) {
-        let lag = lag(desired, kafka, group);
+    if let Some(lag) = seen_lag(desired, observed) {
         status.lag_records = Some(lag.iter().map(|part| part.lag).sum());
         status.lag = lag.into_iter().take(LISTED).collect();
     }
@@ -56,6 +55,14 @@ pub fn status(
     status.conditions =
         Judge { desired, observed, plan, troubles: &troubles, status: &status }.conditions(previous, outcome, now);
     status
+}
+
+/// How far the group has read, by partition; none: not all of it could be seen.
+pub fn seen_lag(desired: &Desired, observed: &Observed) -> Option<Vec<PartitionLag>> {
+    let (kafka, group) = (observed.kafka.present()?, observed.group.present()?);
+    let unknown = |topic: &str| kafka.by_topic.get(topic).is_some_and(|topic| topic.trouble().is_some());
+    let known = !desired.inputs.iter().any(|wish| unknown(&wish.topic));
+    known.then(|| lag(desired, kafka, group))
 }
 
 /// How far the group has read, by partition.

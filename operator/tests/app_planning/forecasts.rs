@@ -1,6 +1,6 @@
 //! What a manifest would do to an app, in sentences.
 
-use crate::scene::{REPLAY, group, kafka_is_gone, running};
+use crate::scene::{REPLAY, group, input, kafka_is_gone, running};
 use expect_test::expect;
 use millrace_operator::view::known::Known;
 
@@ -18,6 +18,14 @@ fn what_will_be_read_again_is_said_beforehand() {
         1600 records are read again
         topic order-events partition 0 begins at offset 100 now, asked for is 50
         topic order-events partition 1 begins at offset 100 now, asked for is 50
+    "#]]);
+    let from_the_first = |seen: &mut _| {
+        input(seen).partitions.values_mut().for_each(|offsets| offsets.earliest = 0);
+    };
+    // Before the first offset of all there was never anything.
+    running().with(from_the_first).ask("spec: {replay: {id: again, from: {shiftBy: -1000}}}").asked(&expect![[r#"
+        every instance is stopped, the group inventory is moved by -1000 records, and the instances are started again
+        1800 records are read again
     "#]]);
     running()
         .ask("spec: {replay: {id: again, from: {latest: {}}}, internalTopics: {prefix: inventory-}}")

@@ -9,3 +9,4 @@ mod scene;
 mod statuses;
 mod template;
 mod troubles;
+mod unseen;

@@ -1,6 +1,6 @@
 //! Where a replay begins, by each choice, and when it is refused: then nothing is stopped.
 
-use crate::scene::{EARLIEST, END, Scene, group, input, offsets, running, stopped};
+use crate::scene::{EARLIEST, END, Scene, children, group, input, offsets, running, stopped};
 use expect_test::expect;
 
 fn replay(from: &str) -> Scene {
@@ -77,6 +77,26 @@ fn a_replay_goes_back_to_where_the_group_was_before_another() {
     fresh().ask("spec: {replay: {id: back, from: {saved: again, earliest: null}}}").check(&expect![[r#"
         Resetting
         - write down replay back: saved nothing, begins order-events/0@100 order-events/1@100
+    "#]]);
+}
+
+#[test]
+fn offsets_that_are_forgotten_are_no_beginning_of_a_topic() {
+    // The status remembers those of fewer replays than the ConfigMap, which somebody has deleted.
+    let restored = || {
+        let asked =
+            (1..=7).fold(stopped(), |scene, number| scene.ask(&format!("spec: {{replay: {{id: r{number}}}}}")).done());
+        asked.with(|seen| children(seen).ledger = None).done()
+    };
+    let back = |id: &str| format!("spec: {{replay: {{id: back, from: {{saved: {id}}}}}}}");
+    restored().ask(&back("r2")).check(&expect![[r#"
+        Resetting
+        - note that the reset of replay r7 begins
+        ! InvalidSpec: replay.from.saved is 'r2', but its offsets are forgotten, for they are kept of the newest replays only; write offsets, or one of r3, r4, r5, r6, r7
+    "#]]);
+    restored().ask(&back("r3")).check(&expect![[r#"
+        Resetting
+        - write down replay back: saved order-events/0@900 order-events/1@900, begins order-events/0@900 order-events/1@900
     "#]]);
 }
 

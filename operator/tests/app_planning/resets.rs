@@ -11,12 +11,12 @@ use millrace_operator::{
 };
 
 /// Everything is written down, and nothing altered.
-fn written() -> Scene {
+pub fn written() -> Scene {
     stopped().ask(REPLAY).done()
 }
 
 /// What is written down was compared with what the group has.
-fn begun() -> Scene {
+pub fn begun() -> Scene {
     written().done()
 }
 
@@ -26,7 +26,7 @@ fn taken() -> Scene {
 }
 
 /// Kafka was seen to have them.
-fn altered() -> Scene {
+pub fn altered() -> Scene {
     taken().done()
 }
 
@@ -333,9 +333,22 @@ fn a_second_replay_takes_the_place_of_one_that_is_not_done() {
 }
 
 #[test]
-fn a_program_that_does_not_see_the_end_of_a_transaction_has_caught_up() {
+fn ends_of_transactions_and_what_they_took_back_are_not_waited_for() {
+    let stands_before = |records| move |next| started(END - records).with(move |seen| group(seen).next = offsets(next));
+    // One end of a transaction, and one that has taken back a lot.
+    for records in [1, 50] {
+        stands_before(records)(END).check(&expect![[r#"
+            CatchingUp
+            - note that replay again has caught up
+        "#]]);
+    }
+    stands_before(50)(END - 10).check(&expect![[r#"
+        CatchingUp
+        waits for 20 records to be read again
+    "#]]);
+    // The last record may be one, and nobody has looked.
     started(END - 1).check(&expect![[r#"
         CatchingUp
-        - note that replay again has caught up
+        waits for 2 records to be read again
     "#]]);
 }

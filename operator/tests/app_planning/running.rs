@@ -5,7 +5,7 @@ use crate::scene::{
 };
 use expect_test::expect;
 use millrace_operator::{
-    app::observed::Template,
+    app::observed::{Observed, Template},
     view::{known::Known, observed::Offsets},
 };
 
@@ -99,6 +99,32 @@ fn a_suspended_app_has_no_instance_and_its_group_stays() {
         Steady
         - scale deployment inventory-app to 0
         ! TemplateRefused: the API server refuses podTemplate: no such field; correct it, what runs goes on as it was
+    "#]]);
+}
+
+#[test]
+fn to_stop_an_app_takes_no_leave_and_waits_for_no_topic() {
+    let suspended = || running().ask("spec: {suspend: true}");
+    let older = r#"metadata: {name: audit, uid: uid-0, creationTimestamp: "2023-11-13T00:00:00Z"}"#;
+    suspended().beside(older).with(|seen| children(seen).template = None).check(&expect![[r#"
+        Steady
+        - scale deployment inventory-app to 0
+        ! GroupTaken: the consumer group inventory is that of the StreamApp shop/audit, and two apps of one group would take each other's records; make this one again with a group of its own
+    "#]]);
+    let secured = |seen: &mut Observed| {
+        let Known::Present(address) = &mut seen.kafka_address else { panic!("it is known") };
+        address.login = true;
+    };
+    suspended().with(secured).check(&expect![[r#"
+        Steady
+        - scale deployment inventory-app to 0
+        ! SecretMissing: the operator's Kafka asks for a login, which instances are not given; put it for this namespace into a Secret and name it in spec.kafka.secretRef
+    "#]]);
+    let grown = "spec: {outputs: [{topic: inventory-events, ensureTopic: {partitions: 6, replicas: 3}}]}";
+    suspended().ask(grown).check(&expect![[r#"
+        Steady
+        - apply deployment inventory-app replicas=0
+        - grow topic inventory-events from 2 to 6
     "#]]);
 }
 

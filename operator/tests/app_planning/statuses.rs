@@ -147,6 +147,28 @@ fn instances_that_are_not_there_yet_are_waited_for() {
     "#]],
     );
     check(
+        &running().with(|seen| group(seen).members = vec![member("kcat")]),
+        &expect![[r#"
+        Available True Running: 2 instances are ready
+        Ready False WorkersStarting: no instance has joined the group inventory yet
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady False ForeignMember: members that are not of this app take partitions from it: kcat at 10.9.9.9
+        Some(Steady) lag Some(200) group Some("Stable 1/0") replicas Some(2)
+    "#]],
+    );
+    check(
+        &running().ask("spec: {suspend: true}"),
+        &expect![[r#"
+        Available True Running: 2 instances are ready
+        Ready False Suspended: instances are stopped
+        TopicsReady True TopicsReadable: every input and output is there
+        TemplateValid True TemplateAccepted: the API server takes podTemplate
+        GroupReady True GroupOwn: every member of the group inventory is of this app
+        Some(Steady) lag Some(200) group Some("Stable 2/0") replicas Some(2)
+    "#]],
+    );
+    check(
         &running().ask("spec: {suspend: true}").with(crate::scene::stop),
         &expect![[r#"
         Available False Suspended: spec.suspend is true

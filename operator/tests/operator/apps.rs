@@ -10,10 +10,11 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use millrace_crds::{AppPhase, ConditionType, StreamApp};
+use millrace_crds::{AppPhase, AppVerdict, ConditionType, StreamApp, StreamAppPlan};
 use rdkafka::{
     ClientConfig, Message,
     consumer::{BaseConsumer, CommitMode, Consumer},
+    producer::{BaseProducer, BaseRecord, Producer},
 };
 use serde_json::{Value, json};
 use std::{
@@ -42,6 +43,11 @@ async fn an_app_is_run_replayed_and_deleted() {
     assert_eq!(deployment.spec.expect("a spec").replicas, Some(PARTITIONS as i32), "one instance a partition");
     let app = town.wait("without lag", |app| status(app).lag_records == Some(0)).await;
     assert_eq!(status(&app).lag.len(), PARTITIONS as usize);
+
+    town.answers_questions().await;
+
+    // From here on no program stands at the end of the log: behind its last record there are some that were taken back.
+    take_back(&stage, &town.input);
 
     // Somebody else is in the group: named, waited for, and nothing is moved.
     let stranger = Program::start(&stage, &town, "kcat");
@@ -83,6 +89,21 @@ async fn an_app_is_run_replayed_and_deleted() {
     town.apps.delete(APP, &DeleteParams::default()).await.expect("the app is deleted");
     town.is_gone().await;
     assert_eq!(town.ledger().await, None);
+}
+
+/// Ends each partition with a record of a transaction that is given up.
+fn take_back(stage: &Stage, topic: &str) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", stage.kafka.bootstrap_servers()).set("transactional.id", topic);
+    let producer: BaseProducer = config.create().expect("a producer");
+    producer.init_transactions(PATIENCE).expect("Kafka knows the producer");
+    producer.begin_transaction().expect("a transaction");
+    for partition in 0..PARTITIONS as i32 {
+        let record = BaseRecord::to(topic).partition(partition).key("주문").payload("taken back");
+        producer.send(record).map_err(|(error, _)| error).expect("the record is queued");
+    }
+    producer.flush(PATIENCE).expect("the records are written");
+    producer.abort_transaction(PATIENCE).expect("the transaction is given up");
 }
 
 /// The namespace of the app, and who works in it.
@@ -163,6 +184,48 @@ impl Town {
             }
             let shown = || serde_json::to_string_pretty(&status(&app)).expect("a status");
             assert!(begun.elapsed() < PATIENCE, "the app does not become {what}; its status is {}", shown());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What a replay would do is said with the right numbers, and nothing of it is done.
+    async fn answers_questions(&self) {
+        let same = self.ask("same", Value::Null).await;
+        assert_eq!(same.verdict(), Some(AppVerdict::Stays), "{}", page(&same));
+        let again = self.ask("again", json!({"id": "again", "from": {"shiftBy": -5}})).await;
+        assert_eq!(again.verdict(), Some(AppVerdict::Replay), "{}", page(&again));
+        let forecast = again.status.as_ref().and_then(|status| status.forecast.clone()).expect("a forecast");
+        let parts: Vec<_> = forecast.partitions.iter().map(|part| (part.partition, part.from, part.records)).collect();
+        assert_eq!(parts, (0..PARTITIONS as i32).map(|number| (number, RECORDS - 5, 5)).collect::<Vec<_>>());
+        assert!(page(&again).contains("- 15 records are read again\n"), "{}", page(&again));
+        let never = self.ask("never", json!({"id": "never", "from": {"saved": "nobody"}})).await;
+        assert_eq!(never.verdict(), Some(AppVerdict::Refused), "{}", page(&never));
+        assert!(page(&never).contains("there was no replay of that id"), "{}", page(&never));
+
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let app = self.apps.get(APP).await.expect("the app is there");
+        assert_eq!((reason(&app), app.spec.replay, self.ledger().await), ("Running".to_owned(), None, None));
+        assert_eq!(self.read.load(Ordering::SeqCst), PARTITIONS * RECORDS, "a question was taken for a replay");
+    }
+
+    /// Asks what would become of the app with this replay, and waits for the answer.
+    async fn ask(&self, name: &str, replay: Value) -> StreamAppPlan {
+        let questions: Api<StreamAppPlan> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let mut spec = self.manifest()["spec"].clone();
+        spec["replay"] = replay;
+        let question = json!({
+            "apiVersion": "millrace.dev/v1alpha1", "kind": "StreamAppPlan", "metadata": {"name": name},
+            "spec": {"app": APP, "spec": spec},
+        });
+        let question = serde_json::from_value(question).expect("a question");
+        questions.create(&PostParams::default(), &question).await.expect("the API server takes the question");
+        let begun = Instant::now();
+        loop {
+            let question = questions.get(name).await.expect("the question is there");
+            if question.verdict().is_some() {
+                return question;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{name} is not answered: {:?}", question.status);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -283,6 +346,11 @@ impl Program {
 
 fn status(app: &StreamApp) -> millrace_crds::StreamAppStatus {
     app.status.clone().unwrap_or_default()
+}
+
+/// The answer as a page.
+fn page(question: &StreamAppPlan) -> &str {
+    question.status.as_ref().and_then(|status| status.text.as_deref()).unwrap_or_default()
 }
 
 fn reason(app: &StreamApp) -> String {

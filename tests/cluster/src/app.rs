@@ -3,7 +3,7 @@
 use crate::{
     database,
     resource::Resource,
-    shell::{apply, eventually},
+    shell::{apply, eventually, kubectl},
     topic::{self, BROKERS, TestProducer},
 };
 use anyhow::{Context, Result, ensure};
@@ -35,6 +35,9 @@ impl App {
     pub async fn analytics(name: &str, partitions: i32, workers: &str) -> Result<App> {
         let app = App::new("shop", name);
         app.delete()?;
+        // The replays of another run: their ids would act no more.
+        let replays = format!("{name}-replays");
+        kubectl(&["-n", "shop", "delete", "configmap", &replays, "--ignore-not-found"])?;
         topic::delete(name).await?;
         topic::delete(&format!("{name}-dead-letters")).await?;
         apply(&manifest(name, partitions, workers))?;
@@ -86,9 +89,11 @@ impl App {
         Ok(())
     }
 
-    /// Asks for a replay; `from` is JSON.
+    /// Asks for a replay in place of the one before; `from` is JSON.
     pub fn replay(&self, id: &str, from: &str) -> Result<()> {
-        self.patch(&format!(r#"{{"spec":{{"replay":{{"id":"{id}","from":{from}}}}}}}"#))
+        // A merge patch would add its `from` to the one that is there, and two are refused.
+        let patch = format!(r#"[{{"op":"add","path":"/spec/replay","value":{{"id":"{id}","from":{from}}}}}]"#);
+        kubectl(&["-n", &self.namespace, "patch", "sapp", &self.name, "--type", "json", "-p", &patch]).map(drop)
     }
 
     /// The replay of this id as the status has it; null where it was not accepted.

@@ -54,9 +54,27 @@ async fn look(client: &Client, desired: &Desired, kafka: Option<&KafkaAddress>) 
     Ok(Children {
         deployment: state,
         template,
-        failing: failing(&pods),
+        failing: failing(&pods).or_else(|| never_started(found.as_ref(), &pods)),
         pods: pods.iter().filter(|pod| !has_ended(pod)).map(|found| (found.name_any(), pod(found))).collect(),
         ledger: ledger::find(client, desired).await?,
+    })
+}
+
+/// Why there are fewer pods than there should be, or why one of them has no node.
+fn never_started(deployment: Option<&Deployment>, pods: &[v1::Pod]) -> Option<String> {
+    let conditions = deployment.and_then(|found| found.status.as_ref()?.conditions.as_ref());
+    let refused = conditions.into_iter().flatten().find(|condition| condition.type_ == "ReplicaFailure");
+    if let Some(refused) = refused.filter(|condition| condition.status == "True") {
+        let sentence = refused.message.as_deref().unwrap_or_default();
+        return Some(format!(
+            "instances cannot be made: {sentence}; correct podTemplate, or what the namespace allows"
+        ));
+    }
+    pods.iter().find_map(|pod| {
+        let mut conditions = pod.status.as_ref()?.conditions.iter().flatten();
+        let homeless = conditions.find(|condition| condition.reason.as_deref() == Some("Unschedulable"))?;
+        let sentence = homeless.message.as_deref().unwrap_or_default();
+        Some(format!("instance {} has no node to run on: {sentence}", pod.name_any()))
     })
 }
 
@@ -165,4 +183,36 @@ pub async fn scale(
 
 fn changed(name: &str) -> Performed {
     Performed::NotYet(format!("another look: the deployment {name} has changed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_that_never_start_are_explained() {
+        let deployment: Deployment = serde_json::from_value(json!({"status": {"conditions": [
+            {"type": "Progressing", "status": "True"},
+            {"type": "ReplicaFailure", "status": "True", "message": "pods \"주문-1\" is forbidden: exceeded quota: team"},
+        ]}}))
+        .expect("a deployment");
+        assert_eq!(
+            never_started(Some(&deployment), &[]).as_deref(),
+            Some(
+                "instances cannot be made: pods \"주문-1\" is forbidden: exceeded quota: team; correct podTemplate, or what \
+                 the namespace allows"
+            )
+        );
+        let pod = |reason: &str| -> v1::Pod {
+            serde_json::from_value(json!({"metadata": {"name": "inventory-app-1-0"}, "status": {"conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": reason, "message": "0/3 nodes: insufficient cpu"},
+            ]}}))
+            .expect("a pod")
+        };
+        assert_eq!(
+            never_started(None, &[pod("SchedulingGated"), pod("Unschedulable")]).as_deref(),
+            Some("instance inventory-app-1-0 has no node to run on: 0/3 nodes: insufficient cpu")
+        );
+        assert_eq!(never_started(Some(&Deployment::default()), &[]), None);
+    }
 }

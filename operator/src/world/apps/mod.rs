@@ -54,7 +54,10 @@ impl RealWorld {
         let time = new.and_then(|replay| replay.from.time(now()));
         let kafka = admin.clone().observe(&desired.topics(), time, false).await;
         let group = match &kafka {
-            Known::Present(kafka) => admin.clone().group(&desired.group, kafka, |topic| desired.reads(topic)).await,
+            Known::Present(kafka) => {
+                let until = desired.catches_up();
+                admin.clone().group(&desired.group, kafka, |topic| desired.reads(topic), &until).await
+            }
             Known::Unknown(trouble) => Known::Unknown(trouble.clone()),
             Known::Absent => Known::Absent,
         };

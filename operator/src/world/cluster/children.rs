@@ -73,8 +73,11 @@ fn with_type(deployment: &Deployment) -> serde_json::Value {
 pub fn failing(pods: &[Pod]) -> Option<String> {
     for pod in pods {
         let name = pod.name_any();
-        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-        for status in statuses.into_iter().flatten().filter(|status| !status.ready) {
+        let statuses = pod
+            .status
+            .iter()
+            .flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses).flatten());
+        for status in statuses.filter(|status| !status.ready) {
             let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
             let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
             let cannot_start = matches!(

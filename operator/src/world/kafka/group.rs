@@ -12,23 +12,62 @@ use crate::{
 };
 use millrace_crds::{OffsetsByTopic, Reason};
 use rdkafka::{
-    Offset, TopicPartitionList,
+    ClientConfig, Message, Offset, TopicPartitionList,
     admin::AdminOptions,
     consumer::{BaseConsumer, CommitMode, Consumer},
-    error::{KafkaResult, RDKafkaErrorCode},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// What a group has not read yet of a partition, up to where it is looked into.
+struct Range {
+    topic: String,
+    partition: i32,
+    from: i64,
+    until: i64,
+}
 
 impl Admin {
-    /// State, members, and what the group has committed of the topics in `kafka` that `reads` is true of.
-    pub async fn group(self: Arc<Self>, group: &str, kafka: &Kafka, reads: impl Fn(&str) -> bool) -> Known<Group> {
+    /// State, members, and what the group has committed of the topics in `kafka` that `reads` is true of; and whether a
+    /// program would see a record between that and `until`.
+    pub async fn group(
+        self: Arc<Self>,
+        group: &str,
+        kafka: &Kafka,
+        reads: impl Fn(&str) -> bool,
+        until: &OffsetsByTopic,
+    ) -> Known<Group> {
         let mut partitions = TopicPartitionList::new();
+        let mut ranges = Vec::new();
         for (topic, found) in kafka.topics().filter(|(topic, _)| reads(topic)) {
-            found.partitions.keys().for_each(|partition| _ = partitions.add_partition(topic, *partition));
+            for (&partition, offsets) in &found.partitions {
+                partitions.add_partition(topic, partition);
+                let until = until.get(topic).and_then(|partitions| partitions.get(&partition));
+                ranges.extend(until.map(|until| Range {
+                    topic: topic.to_owned(),
+                    partition,
+                    from: offsets.earliest,
+                    until: *until.min(&offsets.end),
+                }));
+            }
         }
         let group = group.to_owned();
-        blocking(move || self.look_at(&group, partitions)).await.map_or_else(Known::Unknown, Known::Present)
+        let looked = blocking(move || {
+            let mut seen = self.look_at(&group, partitions)?;
+            for range in &mut ranges {
+                range.from = seen.reads_on_at(&range.topic, range.partition, range.from);
+            }
+            ranges.retain(|range| range.from < range.until);
+            // What could not be looked into counts as left to read.
+            seen.next = self.next_records(&group, &ranges).unwrap_or_default();
+            Ok(seen)
+        });
+        looked.await.map_or_else(Known::Unknown, Known::Present)
     }
 
     fn look_at(&self, group: &str, partitions: TopicPartitionList) -> Result<Group, Trouble> {
@@ -39,7 +78,7 @@ impl Admin {
             host,
             partitions,
         });
-        let mut seen = Group { state, members: members.collect(), committed: OffsetsByTopic::new(), unstable: None };
+        let mut seen = Group { state, members: members.collect(), ..Group::default() };
         if partitions.count() == 0 {
             return Ok(seen);
         }
@@ -68,11 +107,56 @@ impl Admin {
         Ok(seen)
     }
 
-    /// A client that is in no group, and may read and write the offsets of this one.
-    fn consumer(&self, group: &str) -> KafkaResult<BaseConsumer> {
+    /// Reads on in the ranges, a topic at a time, until there is a record in one of them or there is none: an offset alone
+    /// does not say whether it is a record's.
+    fn next_records(&self, group: &str, ranges: &[Range]) -> KafkaResult<OffsetsByTopic> {
+        let mut next = OffsetsByTopic::new();
+        let begun = Instant::now();
+        for ranges in ranges.chunk_by(|one, other| one.topic == other.topic) {
+            let seen = next.entry(ranges[0].topic.clone()).or_default();
+            // One record is enough, so little is fetched.
+            let consumer: BaseConsumer = self
+                .config_of(group)
+                .set("enable.partition.eof", "true")
+                .set("auto.offset.reset", "error")
+                .set("fetch.message.max.bytes", "16384")
+                .set("fetch.wait.max.ms", "10")
+                .set("queued.min.messages", "1")
+                .create()?;
+            let mut partitions = TopicPartitionList::new();
+            for Range { topic, partition, from, until: _ } in ranges {
+                partitions.add_partition_offset(topic, *partition, Offset::Offset(*from))?;
+            }
+            consumer.assign(&partitions)?;
+            let until = |partition| ranges.iter().find(|range| range.partition == partition).map(|range| range.until);
+            while seen.len() < ranges.len() {
+                if begun.elapsed() >= PATIENCE {
+                    return Ok(next);
+                }
+                let (partition, offset) = match consumer.poll(Duration::from_millis(100)) {
+                    None => continue,
+                    Some(Err(KafkaError::PartitionEOF(partition))) => (partition, until(partition)),
+                    Some(Err(error)) => return Err(error),
+                    Some(Ok(record)) => (record.partition(), Some(record.offset())),
+                };
+                seen.extend(offset.map(|offset| (partition, offset)));
+                if offset < until(partition) {
+                    return Ok(next);
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    fn config_of(&self, group: &str) -> ClientConfig {
         let mut config = self.config.clone();
         config.set("group.id", group).set("enable.auto.commit", "false").set("isolation.level", "read_committed");
-        config.create()
+        config
+    }
+
+    /// A client that is in no group, and may read and write the offsets of this one.
+    fn consumer(&self, group: &str) -> KafkaResult<BaseConsumer> {
+        self.config_of(group).create()
     }
 
     fn describe(&self, group: &str) -> Result<Description, Refused> {

@@ -1,12 +1,13 @@
 //! A consumer group of values: members that join, work and leave, or end without leaving; and its offsets.
 
+use super::INPUT;
 use crate::kafka::SimulatedKafka;
 use millrace_crds::OffsetsByTopic;
 use millrace_operator::{
     app::observed::{Group, Member},
-    view::moment::Moment,
+    view::{moment::Moment, observed::Kafka},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
 pub struct SimulatedGroup {
@@ -17,6 +18,9 @@ pub struct SimulatedGroup {
     pub open_until: Option<Moment>,
     /// When somebody who is no member committed last.
     pub foreign_commit: Option<Moment>,
+    /// How many offsets at the end of each partition of the input hold no record that a program sees: ends of transactions,
+    /// and what those have taken back.
+    pub unseen: BTreeMap<i32, i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,8 +33,9 @@ pub struct SimulatedMember {
 }
 
 impl SimulatedGroup {
-    /// As its coordinator shows it.
-    pub fn observe(&self, now: Moment) -> Group {
+    /// As its coordinator shows it, of the topics that could be seen; and what comes next in partitions that are not read up
+    /// to `until`.
+    pub fn observe(&self, kafka: &SimulatedKafka, seen: &Kafka, until: &OffsetsByTopic, now: Moment) -> Group {
         let state = if self.members.is_empty() { "Empty" } else { "Stable" };
         let unstable = self.open_until.filter(|until| *until > now);
         Group {
@@ -40,9 +45,35 @@ impl SimulatedGroup {
                 .iter()
                 .map(|member| Member { client_id: member.client_id.clone(), host: "10.0.0.1".into(), partitions: 1 })
                 .collect(),
-            committed: self.committed.clone(),
+            committed: self.committed.iter().filter(|(topic, _)| seen.topic(topic).is_some()).map(cloned).collect(),
+            next: if until.is_empty() { OffsetsByTopic::new() } else { self.next(kafka) },
             unstable: unstable.map(|_| "topic order-events partition 0".into()),
         }
+    }
+
+    /// Where the next record is of each partition of the input.
+    fn next(&self, kafka: &SimulatedKafka) -> OffsetsByTopic {
+        let next = SimulatedGroup::offsets_at_the_end(kafka, INPUT).into_iter().map(|(partition, earliest, end)| {
+            let at = self.at(partition, earliest);
+            (partition, if at < self.last_seen(partition, end) { at } else { at.max(end) })
+        });
+        OffsetsByTopic::from([(INPUT.to_owned(), next.collect())])
+    }
+
+    /// Whether it has committed each of these offsets.
+    pub fn stands_at(&self, offsets: &OffsetsByTopic) -> bool {
+        Group { committed: self.committed.clone(), ..Group::default() }.stands_at(offsets)
+    }
+
+    /// Where it reads on in a partition of the input.
+    pub fn at(&self, partition: i32, earliest: i64) -> i64 {
+        let committed = self.committed.get(INPUT).and_then(|found| found.get(&partition)).copied();
+        committed.unwrap_or(earliest).max(earliest)
+    }
+
+    /// Behind the last record that a program sees.
+    pub fn last_seen(&self, partition: i32, end: i64) -> i64 {
+        end - self.unseen.get(&partition).copied().unwrap_or(0)
     }
 
     /// Commits as somebody who is no member, as Kafka lets one do it only while there is no member; whether it did.
@@ -76,4 +107,8 @@ impl SimulatedGroup {
         let partitions = kafka.topics.get(topic).into_iter().flat_map(|topic| &topic.partitions);
         partitions.map(|(number, offsets)| (*number, offsets.earliest, offsets.end)).collect()
     }
+}
+
+fn cloned<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
+    (key.clone(), value.clone())
 }

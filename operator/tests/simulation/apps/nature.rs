@@ -1,6 +1,10 @@
 //! What happens by itself between two rounds: time passes, records come and go, strangers come and go, things fail.
 
-use super::{INPUT, group::SimulatedMember, world::State};
+use super::{
+    INPUT,
+    group::{SimulatedGroup, SimulatedMember},
+    world::State,
+};
 use crate::faults::Fault;
 use std::time::Duration;
 
@@ -10,7 +14,7 @@ impl State {
         self.now = self.now + Duration::from_millis(milliseconds.unsigned_abs());
         if self.faults.chance(40) {
             let most = if self.faults.chance(10) { 20_000 } else { 50 };
-            self.kafka.produce(&mut self.faults, most);
+            self.produce(most);
         }
         self.kafka.remember(self.faults.chance(40));
         self.settle();
@@ -51,6 +55,20 @@ impl State {
             }
         }
         self.work();
+    }
+
+    /// New records, and behind them what no program sees, as in topics that are written in transactions.
+    fn produce(&mut self, most: i64) {
+        let State { kafka, group, faults, .. } = self;
+        let before = SimulatedGroup::offsets_at_the_end(kafka, INPUT);
+        kafka.produce(faults, most);
+        for (partition, _, end) in before {
+            let new = kafka.topics[INPUT].partitions[&partition].end - end;
+            let most = if faults.chance(20) { 30 } else { 2 };
+            if new > 0 {
+                group.unseen.insert(partition, faults.offset(most).min(new));
+            }
+        }
     }
 
     /// Kafka and the API server go away for any time, one at a time or together.

@@ -1,6 +1,6 @@
 //! What must hold for an app after every action, whatever went wrong before.
 
-use super::{cluster::SimulatedCluster, world::State};
+use super::{INPUT, cluster::SimulatedCluster, group::SimulatedGroup, world::State};
 use millrace_crds::{AppReplayStatus, OffsetsByTopic, Reason};
 use millrace_operator::{
     app::{
@@ -10,7 +10,7 @@ use millrace_operator::{
         plan::Plan,
         replay::ReplayFrom,
     },
-    view::{known::Known, moment::Moment},
+    view::{known::Known, moment::Moment, observed::Offsets},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,6 +22,8 @@ pub struct Promises {
     seed: u64,
     /// Where the group was before the first change for each replay.
     before: BTreeMap<String, OffsetsByTopic>,
+    /// Where the partitions of the input ended when a replay was accepted.
+    until: BTreeMap<String, BTreeMap<i32, i64>>,
     /// When Kafka took the offsets of the newest replay last.
     altered: Option<Moment>,
     /// Replays that were proved.
@@ -38,6 +40,7 @@ pub struct Promises {
     held: u64,
     deleted: u64,
     caught_up: u64,
+    before_the_end: u64,
     starts: u64,
     back: u64,
     /// Members whose instance has ended without leaving.
@@ -50,7 +53,7 @@ impl Promises {
     }
 
     /// What has happened.
-    pub fn counts(&self) -> [(&'static str, u64); 13] {
+    pub fn counts(&self) -> [(&'static str, u64); 14] {
         [
             ("a group that was moved", self.alterations),
             ("a move that Kafka refused", self.refusals),
@@ -61,6 +64,7 @@ impl Promises {
             ("a replay that is refused", self.held),
             ("internal topics that were deleted", self.deleted),
             ("a replay that has caught up", self.caught_up),
+            ("one that did so before the end of the log", self.before_the_end),
             ("a replay that was proved", self.proved.len() as u64),
             ("a start after a reset", self.starts),
             ("a replay back to where a group was", self.back),
@@ -133,13 +137,14 @@ impl State {
     }
 
     fn check_note(&mut self, replay: &AppReplayStatus, note: Note) {
-        let State { promises, group, now, stale, .. } = self;
+        let State { promises, group, kafka, now, stale, .. } = self;
         let (seed, id) = (promises.seed, &replay.id);
         match note {
             Note::Accepted => {
                 assert!(!promises.started.contains(id), "seed {seed}: the replay {id} is accepted twice");
                 promises.rewritten += u64::from(promises.accepted.contains(id));
                 promises.accepted.insert(id.clone());
+                promises.until.insert(id.clone(), replay.until.get(INPUT).cloned().unwrap_or_default());
             }
             Note::Begun => {
                 let stranger = group.foreign_commit.is_some() && *stale;
@@ -153,11 +158,26 @@ impl State {
                 let since = promises.altered.map(|altered| now.since(altered));
                 let watched = since.is_some_and(|since| since >= Duration::from_secs(10));
                 assert!(watched, "seed {seed}: {id} is proved {since:?} after the offsets were altered");
-                let stands = *stale || group.observe(*now).stands_at(&replay.begin);
+                let stands = *stale || group.stands_at(&replay.begin);
                 assert!(stands, "seed {seed}: {id} is proved, and the group is at {:?}", group.committed);
                 promises.proved.insert(id.clone());
             }
-            Note::CaughtUp => promises.caught_up += 1,
+            Note::CaughtUp => {
+                promises.caught_up += 1;
+                let until = &promises.until[id];
+                // By an old look the log may have ended before.
+                for (partition, _, end) in SimulatedGroup::offsets_at_the_end(kafka.seen(true), INPUT) {
+                    let Some(until) = until.get(&partition).map(|until| *until.min(&end)) else { continue };
+                    let Offsets { earliest, end } = kafka.topics[INPUT].partitions[&partition];
+                    let at = group.at(partition, earliest);
+                    let read = *stale || at >= until.min(group.last_seen(partition, end));
+                    assert!(
+                        read,
+                        "seed {seed}: {id} has caught up, and partition {partition} stands at {at} of {until}"
+                    );
+                    promises.before_the_end += u64::from(at < until);
+                }
+            }
             Note::Restored => promises.restored += 1,
         }
     }

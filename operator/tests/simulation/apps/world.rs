@@ -81,14 +81,13 @@ impl World<Apps> for SimulatedWorld {
             let seen = kafka.seen(old_kafka).observe(topic, false, hidden, time, *now);
             by_topic.extend(seen.present().into_iter().flat_map(|seen| seen.by_topic.clone()));
         }
-        let known = |hidden: bool| if hidden { Err(unreachable()) } else { Ok(()) };
+        let seen = Kafka { cluster_id: kafka.cluster_id.clone(), by_topic };
+        let seen_group = group.observe(kafka, &seen, &desired.catches_up(), *now);
         let template = deployment(desired, 0, &kafka_address());
         Observed {
             kafka_address: Known::Present(kafka_address()),
-            kafka: known(kafka_hidden).map_or_else(Known::Unknown, |()| {
-                Known::Present(Kafka { cluster_id: kafka.cluster_id.clone(), by_topic })
-            }),
-            group: known(kafka_hidden).map_or_else(Known::Unknown, |()| Known::Present(group.observe(*now))),
+            kafka: if kafka_hidden { Known::Unknown(unreachable()) } else { Known::Present(seen) },
+            group: if kafka_hidden { Known::Unknown(unreachable()) } else { Known::Present(seen_group) },
             internal: match &desired.internal {
                 None => Known::Absent,
                 Some(_) if kafka_hidden => Known::Unknown(unreachable()),
@@ -257,10 +256,10 @@ impl State {
         // Also one that is ending reads until it has ended.
         if self.group.members.iter().any(|member| member.pod.is_some()) {
             for (partition, earliest, end) in SimulatedGroup::offsets_at_the_end(&self.kafka, INPUT) {
-                let at = self.group.committed.get(INPUT).and_then(|found| found.get(&partition)).copied();
-                let at = at.unwrap_or(earliest).clamp(earliest, end.max(earliest));
+                let at = self.group.at(partition, earliest).min(end.max(earliest));
                 if self.faults.chance(80) {
-                    let left = end - at;
+                    // A program commits what comes after the last record that it has seen.
+                    let left = (self.group.last_seen(partition, end) - at).max(0);
                     let read = if self.faults.chance(70) { left } else { self.faults.offset(left) };
                     self.group.commit(INPUT, partition, at + read);
                 }

@@ -26,7 +26,7 @@ const ONE: &str = "{mode: Auto, replicas: 1, min: 1, max: 1}";
 const HALF: i64 = 150;
 const ALL: i64 = 300;
 
-/// Where a replay must begin, given where the halves end.
+/// Where a replay must begin, given where the halves end; partitions that stay where they are begin nowhere.
 type Expected = fn(halves: &[i64], ends: &[i64]) -> Vec<i64>;
 
 const FROM: [(&str, &str, Expected); 6] = [
@@ -34,12 +34,12 @@ const FROM: [(&str, &str, Expected); 6] = [
     ("latest", r#"{"latest":{}}"#, |_, ends| ends.to_vec()),
     ("timestamp", r#"{"timestamp":"BETWEEN"}"#, |halves, _| halves.to_vec()),
     ("duration", r#"{"duration":"24h"}"#, |_, ends| vec![0; ends.len()]),
-    ("offsets", r#"{"offsets":{"from-offsets":{"0":7,"1":11}}}"#, |_, ends| vec![7, 11, ends[2]]),
+    ("offsets", r#"{"offsets":{"from-offsets":{"0":7,"1":11}}}"#, |_, _| vec![7, 11]),
     ("shift", r#"{"shiftBy":-10}"#, |_, ends| ends.iter().map(|end| end - 10).collect()),
 ];
 
-/// Each with an app of its own, all at once.
-#[tokio::test(flavor = "multi_thread")]
+/// Each with an app of its own, all at once: kubectl keeps a thread of each waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn a_replay_begins_where_it_says_and_saved_goes_back() -> Result<()> {
     let played: Vec<_> =
         FROM.iter().map(|(kind, from, expected)| tokio::spawn(replayed(kind, from, *expected))).collect();
