@@ -9,6 +9,7 @@ mod guard;
 mod jars;
 mod kafka;
 pub mod plans;
+pub mod post_view;
 mod ports;
 mod postgres;
 mod revision;

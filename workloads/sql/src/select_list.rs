@@ -60,7 +60,7 @@ pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tok
             }
             SelectItem::Wildcard(options) => {
                 check_star(&options, at)?;
-                items.extend(star(scope, at));
+                items.extend(star(scope, scope.columns(), at));
             }
             SelectItem::QualifiedWildcard(kind, options) => {
                 check_star(&options, at)?;
@@ -79,8 +79,7 @@ pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tok
                         "name the columns",
                     ));
                 };
-                scope.check_qualifier(name)?;
-                items.extend(star(scope, at));
+                items.extend(star(scope, scope.relation(name)?.columns(), at));
             }
             SelectItem::ExprWithAliases { .. } => {
                 return Err(Refusal::new(
@@ -115,9 +114,8 @@ pub(crate) fn check_star(options: &WildcardAdditionalOptions, at: At) -> Result<
     if plain { Ok(()) } else { Err(Refusal::new(at, "* with options", "Postgres has a bare *", "name the columns")) }
 }
 
-fn star(scope: &Scope<'_>, at: At) -> Vec<Item> {
-    let columns = scope.columns().iter().enumerate();
-    columns.map(|(index, column)| Item { name: column.name.clone(), at, shows: Shows::Column(index) }).collect()
+fn star(scope: &Scope<'_>, columns: impl Iterator<Item = usize>, at: At) -> Vec<Item> {
+    columns.map(|column| Item { name: scope.name(column).to_owned(), at, shows: Shows::Column(column) }).collect()
 }
 
 fn check(items: &[Item]) -> Result<()> {

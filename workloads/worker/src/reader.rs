@@ -64,7 +64,6 @@ pub struct Reader {
     /// The consumer group of `source`.
     pub group: String,
     pub preparer: Arc<Preparer>,
-    pub topic: String,
     pub commands: Receiver<Command>,
     pub prepared: Sender<Prepared>,
     pub events: UnboundedSender<Event>,
@@ -165,11 +164,11 @@ impl Turning {
         }
         let waiting = std::mem::take(&mut self.waiting);
         for waiting in waiting {
-            let checked = assignment::check(&self.reader.source, &self.reader.topic, &waiting, TIMEOUT);
+            let checked = assignment::check(&self.reader.source, &waiting, TIMEOUT);
             self.reader.health.kafka.store(!matches!(checked, Checked::Unreachable(_)), Ordering::Relaxed);
             match checked {
                 Checked::Right { partitions } => {
-                    self.reader.preparer.note_partitions(partitions);
+                    self.reader.preparer.note_partitions(waiting.assignment.partition, partitions);
                     self.start(waiting.assignment);
                 }
                 Checked::Wrong(problem) => self.report(&waiting.assignment, problem),
@@ -210,37 +209,43 @@ impl Turning {
         }
     }
 
-    /// Asks whether the topic is still the right one. False: it is not, or nobody says.
+    /// Asks whether the topics that are read are still the right ones. False: one is not, or nobody says.
     fn trust(&mut self) -> bool {
-        let Some(reading) = self.reading.values().next() else { return true };
         let asked = Instant::now();
-        match assignment::identify(&self.reader.source, &self.reader.topic, &reading.assignment, TIMEOUT) {
-            Checked::Right { partitions } => {
-                self.reader.preparer.note_partitions(partitions);
-                self.reader.health.kafka.store(true, Ordering::Relaxed);
-                self.trusted = Some(asked);
-                true
-            }
-            Checked::Wrong(problem) => {
-                let partitions: Vec<i32> = self.reading.keys().copied().collect();
-                for reading in self.reading.values() {
-                    self.report(&reading.assignment, problem.clone());
+        let topics = self.reader.source.topics().clone();
+        for index in 0..topics.names().len() {
+            let of_topic = |assignment: &Assignment| topics.index(assignment.partition) == index;
+            let read = self.reading.values().map(|reading| &reading.assignment);
+            let Some(one) = read.clone().find(|assignment| of_topic(assignment)).cloned() else { continue };
+            match assignment::identify(&self.reader.source, &one, TIMEOUT) {
+                Checked::Right { partitions } => {
+                    self.reader.preparer.note_partitions(one.partition, partitions);
+                    self.reader.health.kafka.store(true, Ordering::Relaxed);
                 }
-                self.stop(&partitions);
-                false
-            }
-            Checked::NotYet => {
-                // No such topic: assigned again, so that it is asked for some more times.
-                let assignments: Vec<Assignment> = self.reading.values().map(|reading| reading.restart()).collect();
-                self.wait_for(assignments);
-                false
-            }
-            Checked::Unreachable(error) => {
-                tracing::info!(error, "kafka does not say which topic this is");
-                self.reader.health.kafka.store(false, Ordering::Relaxed);
-                false
+                Checked::Wrong(problem) => {
+                    let wrong: Vec<Assignment> = read.filter(|assignment| of_topic(assignment)).cloned().collect();
+                    wrong.iter().for_each(|assignment| self.report(assignment, problem.clone()));
+                    self.stop(&wrong.iter().map(|assignment| assignment.partition).collect::<Vec<i32>>());
+                    return false;
+                }
+                Checked::NotYet => {
+                    // No such topic: assigned again, so that it is asked for some more times.
+                    let assignments = self.reading.values().filter(|reading| of_topic(&reading.assignment));
+                    let assignments = assignments.map(|reading| reading.restart()).collect();
+                    self.wait_for(assignments);
+                    return false;
+                }
+                Checked::Unreachable(error) => {
+                    tracing::info!(error, "kafka does not say which topic this is");
+                    self.reader.health.kafka.store(false, Ordering::Relaxed);
+                    return false;
+                }
             }
         }
+        if !self.reading.is_empty() {
+            self.trusted = Some(asked);
+        }
+        true
     }
 
     fn full(&self) -> bool {

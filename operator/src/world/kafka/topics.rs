@@ -13,7 +13,7 @@ use crate::view::{
     replay::asked_time,
     trouble::Trouble,
 };
-use millrace_contract::{connection::KafkaConnection, ident::hex_digest, source::SourceKind};
+use millrace_contract::{connection::KafkaConnection, ident::hex_digest};
 use millrace_crds::Reason;
 use rdkafka::{
     ClientConfig,
@@ -104,8 +104,8 @@ impl Admin {
             Ok(Err(trouble)) => return Known::Unknown(trouble),
             Err(error) => return Known::Unknown(Trouble::sources(Reason::KafkaUnreachable, error.to_string())),
         };
-        let table = desired.query.as_ref().is_ok_and(|query| query.plan.source.kind == SourceKind::Table);
         for wish in &desired.topics {
+            let table = desired.query.as_ref().is_ok_and(|query| query.plan.reads_table(&wish.topic));
             let wanted = wish.ensure.as_ref().map(|ensure| &ensure.config).filter(|config| !config.is_empty());
             let Some(Known::Present(topic)) = kafka.by_topic.get_mut(&wish.topic) else { continue };
             if !table && wanted.is_none() {
