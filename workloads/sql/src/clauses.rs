@@ -143,13 +143,6 @@ impl Clauses {
         // A comment that looks like an optimiser's hint is a comment to Postgres.
         drop(optimizer_hints);
         let from = crate::from::from(from, tokens)?;
-        refuse_if(
-            projection.is_empty(),
-            at("SELECT"),
-            "an empty select list",
-            "a view has at least one column",
-            "name the columns after SELECT",
-        )?;
         Ok(Clauses { projection, distinct, from, filter: selection, groups: groups(group_by, tokens)?, having })
     }
 }

@@ -10,8 +10,9 @@ use crate::{
     layout::{Layout, groups, keyed, rows},
     parse::{Wanted, parse_expression, parse_query},
     prune::prune,
-    relation::{Nodes, Placed, conjuncts, relation},
+    relation::{Nodes, Placed, Relation, conjuncts, relation},
     scope::Scope,
+    subquery::{Asked, Surroundings, asked, split},
     tokens::Tokens,
 };
 use chrono_tz::Tz;
@@ -65,18 +66,34 @@ fn compile_here(view: &ViewQuery<'_>) -> std::result::Result<Compiled, CompileEr
     let in_query = |refusal: Refusal| refusal.in_field(QUERY);
     let tokens = Tokens::read(query).map_err(in_query)?;
     let canonical_query = canonical_query(&tokens);
-    let clauses = Clauses::of(parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
-    let scope = Scope::of(sources, &clauses.from).map_err(in_query)?;
+    let mut clauses = Clauses::of(parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
+    let mut scope = Scope::of(sources, &clauses.from).map_err(in_query)?;
+    let surroundings = Surroundings { sources, tokens: &tokens, zone };
+    let (filter, conditions) = split(clauses.filter.take(), &tokens);
+    clauses.filter = filter;
+    let from = from(&clauses, conditions, &mut scope, surroundings).map_err(in_query)?;
     check_unused(sources, &scope)?;
     let mut plan = match &scope.relations[..] {
         [only] => of_one_source(source(only.source, zone)?, clauses, &scope, &tokens, zone),
-        [..] => of_joined_sources(declared(&scope, zone)?, clauses, &scope, &tokens, zone),
+        [..] => of_joined_sources(declared(&scope, zone)?, from, clauses, &scope, &tokens, zone),
     }
     .map_err(in_query)?;
     prune(&mut plan);
     check_depth(&plan, &tokens)?;
     let columns = plan.result.columns.iter().map(|column| (column.name.clone(), column.ty.name().to_owned())).collect();
     Ok(Compiled { plan, canonical_query, columns })
+}
+
+/// What FROM joins, and the rows that are asked for in WHERE.
+fn from<'a>(
+    clauses: &Clauses,
+    conditions: Vec<Asked>,
+    scope: &mut Scope<'a>,
+    surroundings: Surroundings<'a>,
+) -> Result<Relation> {
+    let Surroundings { sources: _, tokens, zone } = surroundings;
+    let from = relation(&clauses.from, 0, &mut Binder::new(scope, tokens, zone))?;
+    conditions.into_iter().try_fold(from, |from, condition| asked(from, condition, scope, surroundings))
 }
 
 /// Every row of the source is a row, or a part of a group: nothing but the source itself is kept for it.
@@ -99,12 +116,12 @@ fn of_one_source(source: Source, clauses: Clauses, scope: &Scope<'_>, tokens: &T
 /// `sources`, and which of them each relation in FROM is.
 fn of_joined_sources(
     (sources, source_of): (Vec<Source>, Vec<usize>),
+    from: Relation,
     clauses: Clauses,
     scope: &Scope<'_>,
     tokens: &Tokens,
     zone: Tz,
 ) -> Result<Plan> {
-    let from = relation(&clauses.from, &mut Binder::new(scope, tokens, zone))?;
     let Analysis { filter, outputs, grouping } = analyse(clauses, scope, tokens, zone)?;
     let (from, rest) = from.restricted(filter.map(conjuncts).unwrap_or_default());
     let mut nodes = Nodes { sources, source_of, nodes: Vec::new(), tables: Vec::new() };

@@ -68,6 +68,7 @@ fn with_joins(TableWithJoins { relation, joins }: TableWithJoins, tokens: &Token
     joins.into_iter().try_fold(factor(relation, tokens)?, |left, joined| {
         let Join { relation, global, join_operator } = joined;
         let at: At = relation.span().start.into();
+        let crossed = matches!(join_operator, JoinOperator::CrossJoin(_));
         let (kind, constraint) = match join_operator {
             JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => (Kind::Inner, constraint),
             JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (Kind::Left, constraint),
@@ -84,6 +85,13 @@ fn with_joins(TableWithJoins { relation, joins }: TableWithJoins, tokens: &Token
             }
         };
         refuse_if(global, at, "a GLOBAL join", "Postgres has no such join", "leave the word out")?;
+        refuse_if(
+            crossed != matches!(constraint, JoinConstraint::None),
+            at,
+            if crossed { "CROSS JOIN with a condition" } else { "a join without ON" },
+            "a CROSS JOIN has none, and every other join has one",
+            "write JOIN … ON a.column = b.column",
+        )?;
         let constraint = match constraint {
             JoinConstraint::None => Constraint::None,
             JoinConstraint::On(condition) => Constraint::On(Box::new(condition)),

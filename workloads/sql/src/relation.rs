@@ -34,8 +34,9 @@ pub(crate) struct Join {
 }
 
 /// What FROM joins; the conditions of ON and USING are bound by `binder`.
-pub(crate) fn relation(from: &From, binder: &mut Binder<'_>) -> Result<Relation> {
-    let mut next = 0;
+/// `first`: the first of its relations in the scope.
+pub(crate) fn relation(from: &From, first: usize, binder: &mut Binder<'_>) -> Result<Relation> {
+    let mut next = first;
     build(from, binder, &mut next)
 }
 
@@ -110,7 +111,7 @@ fn build(from: &From, binder: &mut Binder<'_>, next: &mut usize) -> Result<Relat
 }
 
 impl Relation {
-    fn join(kind: JoinKind, left: Relation, mut right: Relation, on: Vec<Expr>, at: At) -> Relation {
+    pub fn join(kind: JoinKind, left: Relation, mut right: Relation, on: Vec<Expr>, at: At) -> Relation {
         if kind == JoinKind::Inner {
             let join = Relation::Join(Box::new(Join { kind, left, right, on: Vec::new(), at }));
             let (join, rest) = join.restricted(on);

@@ -10,7 +10,10 @@ use sqlparser::ast::Ident;
 use std::{collections::BTreeSet, ops::Range};
 
 pub(crate) struct Scope<'a> {
+    /// Those of all queries inside each other.
     pub relations: Vec<Relation<'a>>,
+    /// Those of the present query, then those of the queries around it.
+    layers: Vec<Range<usize>>,
     /// Columns that USING joins with another one: their name alone means the other one.
     merged: BTreeSet<usize>,
     /// Rows are never taken back.
@@ -47,15 +50,31 @@ pub(crate) fn at(ident: &Ident) -> At {
 impl<'a> Scope<'a> {
     /// The sources that FROM names.
     pub fn of(sources: &'a [SourceDecl], from: &From) -> Result<Scope<'a>> {
-        let mut scope = Scope { relations: Vec::new(), merged: BTreeSet::new(), append_only: true };
-        scope.add(sources, from)?;
+        let mut scope =
+            Scope { relations: Vec::new(), layers: Vec::new(), merged: BTreeSet::new(), append_only: true };
+        scope.enter(sources, from)?;
         Ok(scope)
+    }
+
+    /// Goes into a query with this FROM; returns the first of its relations.
+    pub fn enter(&mut self, sources: &'a [SourceDecl], from: &From) -> Result<usize> {
+        let start = self.relations.len();
+        self.layers.insert(0, start..start);
+        self.add(sources, from)?;
+        self.layers[0].end = self.relations.len();
+        Ok(start)
+    }
+
+    /// Goes out of a query, whose names are no longer there.
+    pub fn leave(&mut self) {
+        self.layers.remove(0);
     }
 
     /// A source whose columns stand without a qualifier.
     pub fn alone(source: &'a SourceDecl) -> Scope<'a> {
         let relations = vec![Relation { source, qualifier: None, first: 0 }];
-        Scope { relations, merged: BTreeSet::new(), append_only: source.kind == SourceKind::Stream }
+        let append_only = source.kind == SourceKind::Stream;
+        Scope { relations, layers: std::iter::once(0..1).collect(), merged: BTreeSet::new(), append_only }
     }
 
     fn add(&mut self, sources: &'a [SourceDecl], from: &From) -> Result<()> {
@@ -90,7 +109,8 @@ impl<'a> Scope<'a> {
             ));
         };
         let qualifier = alias.map_or(wanted, folded);
-        if self.relations.iter().any(|relation| relation.qualifier.as_ref() == Some(&qualifier)) {
+        let mut of_query = self.relations[self.layers[0].start..].iter();
+        if of_query.any(|relation| relation.qualifier.as_ref() == Some(&qualifier)) {
             return Err(Refusal::new(
                 at(alias.unwrap_or(name)),
                 format!("the table name {qualifier:?} a second time"),
@@ -106,21 +126,24 @@ impl<'a> Scope<'a> {
 
     /// The number of a column that is named without a qualifier.
     pub fn column(&self, name: &Ident) -> Result<usize> {
-        self.column_of(name, 0..self.relations.len())
+        let wanted = folded(name);
+        let has = |layer: &&Range<usize>| self.named(&wanted, (*layer).clone()).next().is_some();
+        let layer = self.layers.iter().find(has).unwrap_or(&self.layers[0]);
+        self.column_of(name, layer.clone())
+    }
+
+    fn named<'s>(&'s self, wanted: &'s str, relations: Range<usize>) -> impl Iterator<Item = usize> + 's {
+        let columns = self.relations[relations].iter().flat_map(|relation| relation.columns());
+        columns.filter(move |column| !self.merged.contains(column) && self.name(*column) == wanted)
     }
 
     /// The same, of some of the relations.
     pub fn column_of(&self, name: &Ident, relations: Range<usize>) -> Result<usize> {
         let wanted = folded(name);
-        let relations = &self.relations[relations];
-        let found: Vec<usize> = relations
-            .iter()
-            .flat_map(|relation| relation.columns())
-            .filter(|column| !self.merged.contains(column) && self.name(*column) == wanted)
-            .collect();
+        let found: Vec<usize> = self.named(&wanted, relations.clone()).collect();
         match found[..] {
             [column] => Ok(column),
-            [] => Err(unknown(name, relations)),
+            [] => Err(unknown(name, &self.relations[relations])),
             [..] => Err(Refusal::new(
                 at(name),
                 format!("the column {wanted:?} of several sources"),
@@ -141,10 +164,11 @@ impl<'a> Scope<'a> {
     /// The source of the name in front of a column or of `.*`.
     pub fn relation(&self, name: &Ident) -> Result<&Relation<'a>> {
         let wanted = folded(name);
-        if let Some(relation) = self.relations.iter().find(|relation| relation.qualifier.as_ref() == Some(&wanted)) {
+        let visible = || self.layers.iter().flat_map(|layer| &self.relations[layer.clone()]);
+        if let Some(relation) = visible().find(|relation| relation.qualifier.as_ref() == Some(&wanted)) {
             return Ok(relation);
         }
-        let names: Vec<&str> = self.relations.iter().filter_map(|relation| relation.qualifier.as_deref()).collect();
+        let names: Vec<&str> = visible().filter_map(|relation| relation.qualifier.as_deref()).collect();
         match names[..] {
             [] => Err(Refusal::new(
                 at(name),
@@ -173,7 +197,7 @@ impl<'a> Scope<'a> {
 
     /// The columns that `*` stands for.
     pub fn columns(&self) -> impl Iterator<Item = usize> + '_ {
-        let all = self.relations.iter().flat_map(|relation| relation.columns());
+        let all = self.relations[self.layers[0].clone()].iter().flat_map(|relation| relation.columns());
         all.filter(|column| !self.merged.contains(column))
     }
 

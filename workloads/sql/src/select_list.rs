@@ -28,6 +28,14 @@ pub(crate) enum Shows {
 
 /// The result's columns: `*` written out, every name settled and fit for a table.
 pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tokens) -> Result<Vec<Item>> {
+    if projection.is_empty() {
+        return Err(Refusal::new(
+            tokens.keyword("SELECT"),
+            "an empty select list",
+            "a view has at least one column",
+            "name the columns after SELECT",
+        ));
+    }
     let mut items = Vec::new();
     for item in projection {
         let at = tokens.place(&item);

@@ -62,6 +62,15 @@ const FILTERS: [&str; 7] = [
     "p.id IS NOT NULL",
     "p.department IS NOT DISTINCT FROM u.department",
 ];
+/// The names inside hide those outside.
+const ASKED: [&str; 6] = [
+    "EXISTS (SELECT FROM departments WHERE name = p.department)",
+    "NOT EXISTS (SELECT 1 FROM departments AS p WHERE p.name = u.department AND i4 > 0)",
+    "p.user_id IN (SELECT id FROM departments)",
+    "(p.i4 IN (SELECT x.i4 FROM departments x WHERE x.name <> p.title))",
+    "NOT EXISTS (SELECT * FROM departments x, users y WHERE x.name = y.department AND y.id = p.user_id)",
+    "EXISTS (SELECT FROM departments x WHERE x.id = p.id AND x.i4 IN (SELECT i4 FROM users WHERE name = x.name))",
+];
 const KINDS: [&str; 5] = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "INNER JOIN"];
 
 fn choose<'a>(options: &[&'a str], random: &mut ChaCha8Rng) -> &'a str {
@@ -96,6 +105,11 @@ fn random_case(seed: u64) -> Result<Case, String> {
     }
     if random.random_bool(0.5) {
         filters.push(choose(&FILTERS, random).to_owned());
+    }
+    if random.random_range(0..4) == 0 {
+        declared.retain(|source| source.name != "departments");
+        declared.push(departments());
+        filters.push(choose(&ASKED, random).to_owned());
     }
     let filter = if filters.is_empty() { String::new() } else { format!(" WHERE {}", filters.join(" AND ")) };
     let query = match random.random_range(0..6) {

@@ -69,7 +69,8 @@ impl Scene {
     /// Over two topics that are there.
     pub async fn joined(brokers: &TemporaryKafka, plan: Plan) -> Scene {
         let kafka = brokers.bootstrap_servers();
-        let [first, second] = plan.topics().names() else { panic!("two topics") };
+        let topics = plan.topics();
+        let [first, second] = topics.names() else { panic!("two topics") };
         let mut topic = identity(&kafka, first).await;
         topic.further.push((second.clone(), identity(&kafka, second).await.topic_id));
         let stored = StoredRevision::create(TemporaryPostgres::owned_database().await, plan.clone(), &topic).await;
