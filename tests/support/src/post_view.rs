@@ -30,11 +30,7 @@ fn table(name: &str, topic: &str, object: &str, columns: &[(&str, SqlType)], del
         key_format: KeyFormat::Text,
         key: vec!["id".into()],
         delete_when: Some(format!("event_type = '{deleted}'")),
-        columns: columns
-            .iter()
-            .map(of_object)
-            .chain([column(vec!["event_type".into()], SqlType::Text)])
-            .collect(),
+        columns: columns.iter().map(of_object).chain([column(vec!["event_type".into()], SqlType::Text)]).collect(),
     }
 }
 

@@ -35,8 +35,15 @@ pub struct Dataflow {
 
 /// What runs a node.
 enum Stage {
-    Scan { source: usize, map: Map, latest: Option<Latest> },
+    Scan(Box<Scan>),
     Operator(Box<dyn Operator>),
+}
+
+struct Scan {
+    source: usize,
+    map: Map,
+    /// For a Table whose rows are taken back.
+    latest: Option<Latest>,
 }
 
 /// What writes the last node's rows.
@@ -80,11 +87,11 @@ impl Dataflow {
         }
         let stage = |node: &Node| match (&node.operator, operator(&plan, node, context)) {
             (_, Some(operator)) => Ok(Stage::Operator(operator)),
-            (Planned::Scan { source, map, state }, None) => Ok(Stage::Scan {
+            (Planned::Scan { source, map, state }, None) => Ok(Stage::Scan(Box::new(Scan {
                 source: *source,
                 map: Map::new(&plan.sources[*source], map, context),
                 latest: state.map(|state| Latest::new(state, &plan.tables[state])),
-            }),
+            }))),
             (_, None) => Err(PlanError::Nodes),
         };
         let stages = plan.nodes.iter().map(stage).collect::<Result<_, _>>()?;
@@ -111,9 +118,9 @@ impl Dataflow {
         let mut lines = Vec::new();
         for stage in &self.stages {
             match stage {
-                Stage::Scan { map, latest, .. } => {
-                    lines.push(map.describe());
-                    lines.extend(latest.iter().map(Latest::describe));
+                Stage::Scan(scan) => {
+                    lines.push(scan.map.describe());
+                    lines.extend(scan.latest.iter().map(Latest::describe));
                 }
                 Stage::Operator(operator) => lines.push(operator.describe()),
             }
@@ -133,7 +140,8 @@ impl Dataflow {
         let mut rejected: Vec<Rejected> = Vec::new();
         let mut evaluated: Vec<(&Map, usize, Evaluated)> = Vec::new();
         for stage in &self.stages {
-            if let Stage::Scan { source, map, .. } = stage {
+            if let Stage::Scan(scan) = stage {
+                let Scan { source, map, latest: _ } = scan.as_ref();
                 let (rows, failed) = map.evaluate(&records[*source]);
                 rejected.extend(failed.into_iter().map(|failed| Rejected { source: *source, ..failed }));
                 evaluated.push((map, *source, rows));

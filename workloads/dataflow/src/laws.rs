@@ -65,7 +65,7 @@ pub fn run(dataflow: &Dataflow, store: &MemoryStore, records: &[Records]) -> (Ve
     let mapped = dataflow.map(records);
     let mut epoch = dataflow.epoch(&mapped);
     let fails = |error| -> ! { panic!("an epoch fails: {error}") };
-    while let Some(request) = epoch.next().unwrap_or_else(|error| fails(error)) {
+    while let Some(request) = epoch.request().unwrap_or_else(|error| fails(error)) {
         epoch.supply(&store.fetch(&request)).unwrap_or_else(|error| fails(error));
     }
     let writes = epoch.writes().unwrap_or_else(|error| fails(error));

@@ -50,8 +50,7 @@ pub(crate) fn at(ident: &Ident) -> At {
 impl<'a> Scope<'a> {
     /// The sources that FROM names.
     pub fn of(sources: &'a [SourceDecl], from: &From) -> Result<Scope<'a>> {
-        let mut scope =
-            Scope { relations: Vec::new(), layers: Vec::new(), merged: BTreeSet::new(), append_only: true };
+        let mut scope = Scope { relations: Vec::new(), layers: Vec::new(), merged: BTreeSet::new(), append_only: true };
         scope.enter(sources, from)?;
         Ok(scope)
     }

@@ -128,5 +128,10 @@ fn operand(expr: &Expr, scope: &Scope<'_>, surroundings: Surroundings<'_>) -> Re
 }
 
 fn columns(at: At) -> Refusal {
-    Refusal::new(at, "IN a query without exactly one column", "it is compared with one", "name one column in the subquery")
+    Refusal::new(
+        at,
+        "IN a query without exactly one column",
+        "it is compared with one",
+        "name one column in the subquery",
+    )
 }

@@ -9,7 +9,6 @@ use millrace_connectors::{
 };
 use millrace_contract::{Plan, Topics, node::Operator};
 use millrace_dataflow::{
-    Records,
     driver::{Dataflow, Mapped, PlanError},
     value::zone_named,
 };
@@ -84,14 +83,13 @@ impl Preparer {
         if sabotaged("skip_one_record") && raw.len() > 1 {
             raw.pop();
         }
-        let (records, others): (Vec<Records>, Vec<(Vec<u32>, Vec<Rejected>)>) = self
-            .decoders
-            .iter()
-            .map(|decoder| decoder.decode(&raw))
-            .map(|decoded| (decoded.records, (decoded.rows, decoded.rejected)))
-            .unzip();
-        let (rows, rejected): (Vec<Vec<u32>>, Vec<Vec<Rejected>>) = others.into_iter().unzip();
-        let mut rejected = rejected.concat();
+        let (mut records, mut rows, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+        for decoder in &self.decoders {
+            let decoded = decoder.decode(&raw);
+            records.push(decoded.records);
+            rows.push(decoded.rows);
+            rejected.extend(decoded.rejected);
+        }
         let mapped = records.iter().any(|records| !records.is_empty()).then(|| self.dataflow.map(&records));
         for failed in mapped.iter().flat_map(|mapped| &mapped.rejected) {
             let record = rows[failed.source][failed.row];

@@ -130,7 +130,7 @@ async fn read(store: &mut Store, mapped: &Mapped, shared: bool) -> Result<Vec<Wr
     let dataflow = store.dataflow.clone();
     let fails = |error: EvalError| StoreError::Row { reason: Reason::Compute, detail: error.to_string() };
     let mut epoch = dataflow.epoch(mapped);
-    while let Some(request) = epoch.next().map_err(fails)? {
+    while let Some(request) = epoch.request().map_err(fails)? {
         let state = fetch(store, &request, shared).await?;
         epoch.supply(&state).map_err(fails)?;
     }
@@ -145,7 +145,7 @@ async fn fetch(store: &mut Store, request: &Request, shared: bool) -> Result<Vec
     if (takes_turns || shared) && !sabotaged("no_advisory_lock") {
         let buckets: BTreeSet<i32> =
             wants.iter().flat_map(|want| buckets(&want.keys, &lookup_types(&store.loaded.plan, want))).collect();
-        let first = *node as i32 * LOCK_BUCKETS as i32;
+        let first = *node as i32 * LOCK_BUCKETS;
         sqlx::query("SELECT pg_advisory_xact_lock(hashtext($1), bucket) FROM unnest($2::integer[]) AS bucket")
             .bind(&store.loaded.role)
             .bind(buckets.into_iter().map(|bucket| first + bucket).collect::<Vec<i32>>())

@@ -30,7 +30,7 @@ const OPEN: &str = "EXISTS (SELECT FROM millrace.revision r
 pub(super) const HOLD: &str = "CASE WHEN p.hold_until > clock_timestamp() THEN p.hold_offset END";
 
 /// The topics and the partitions of tasks, as two columns.
-pub(super) fn places<'t>(topics: &'t Topics, tasks: impl Iterator<Item = i32>) -> (Vec<&'t str>, Vec<i32>) {
+pub(super) fn places(topics: &Topics, tasks: impl Iterator<Item = i32>) -> (Vec<&str>, Vec<i32>) {
     tasks.map(|task| (topics.name(task), topics.partition(task))).unzip()
 }
 

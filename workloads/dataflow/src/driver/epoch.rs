@@ -8,7 +8,7 @@ use crate::{
 };
 use arrow_array::{Int64Array, RecordBatch};
 
-/// Asks with `next`, is answered with `supply`, until nothing is asked any more; then `writes` has everything. All is
+/// Asks with `request`, is answered with `supply`, until nothing is asked any more; then `writes` has everything. All is
 /// read before anything is written: every answer is of the time before this epoch.
 pub struct Epoch<'a> {
     dataflow: &'a Dataflow,
@@ -24,13 +24,13 @@ impl<'a> Epoch<'a> {
     }
 
     /// What the next operator that reads state must see; none: everything is seen. An error is of the whole epoch.
-    pub fn next(&mut self) -> Result<Option<Request>, EvalError> {
+    pub fn request(&mut self) -> Result<Option<Request>, EvalError> {
         while self.done.len() < self.dataflow.stages.len() {
             let wants = match self.stage() {
-                (Stage::Scan { latest: Some(latest), .. }, MapChanges::Newest(newest)) => {
-                    latest.wants(newest).into_iter().collect()
+                (Stage::Scan(scan), MapChanges::Newest(newest)) => {
+                    scan.latest.iter().filter_map(|latest| latest.wants(newest)).collect()
                 }
-                (Stage::Scan { .. }, _) => Vec::new(),
+                (Stage::Scan(_), MapChanges::Inserts(_)) => Vec::new(),
                 (Stage::Operator(operator), _) => operator.wants(&self.inputs()),
             };
             if wants.iter().any(|want| want.keys.num_rows() > 0) {
@@ -46,16 +46,16 @@ impl<'a> Epoch<'a> {
     /// Answers the last request: for every want the rows that exist, all columns of its table, in any order.
     pub fn supply(&mut self, state: &[RecordBatch]) -> Result<(), EvalError> {
         let changes = match self.stage() {
-            (Stage::Scan { .. }, MapChanges::Inserts(inserts)) => inserted(inserts),
-            (Stage::Scan { latest: Some(latest), .. }, MapChanges::Newest(newest)) => {
-                let (changes, write) = latest.apply(newest, state.first());
-                self.writes.extend(write);
-                changes.consolidated()
-            }
-            // An upsert has no changes for anybody: the store compares versions.
-            (Stage::Scan { latest: None, .. }, MapChanges::Newest(_)) => {
-                Weighted::none(&self.dataflow.plan.nodes[self.done.len()].columns)
-            }
+            (Stage::Scan(_), MapChanges::Inserts(inserts)) => inserted(inserts),
+            (Stage::Scan(scan), MapChanges::Newest(newest)) => match &scan.latest {
+                Some(latest) => {
+                    let (changes, write) = latest.apply(newest, state.first());
+                    self.writes.extend(write);
+                    changes.consolidated()
+                }
+                // An upsert has no changes for anybody: the store compares versions.
+                None => Weighted::none(&self.dataflow.plan.nodes[self.done.len()].columns),
+            },
             (Stage::Operator(operator), _) => {
                 let mut writes = Vec::new();
                 let changes = operator.apply(&self.inputs(), state, &mut writes)?;
@@ -87,7 +87,7 @@ impl<'a> Epoch<'a> {
     /// The present node, and what its scan read; another node is given any scan's.
     fn stage(&self) -> (&'a Stage, &'a MapChanges) {
         let node = self.done.len();
-        let is_scan = |stage: &&Stage| matches!(stage, Stage::Scan { .. });
+        let is_scan = |stage: &&Stage| matches!(stage, Stage::Scan(_));
         let scans = self.dataflow.stages[..node].iter().filter(is_scan).count();
         let changes = &self.mapped.changes[scans.min(self.mapped.changes.len() - 1)];
         (&self.dataflow.stages[node], changes)

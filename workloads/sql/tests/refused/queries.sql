@@ -34,8 +34,6 @@ SELECT id FROM users UNION ALL SELECT id FROM users
 
 SELECT id FROM users INTERSECT SELECT id FROM users
 
-SELECT DISTINCT department FROM users
-
 SELECT DISTINCT ON (department) id FROM users
 
 SELECT id FROM users ORDER BY id
