@@ -50,9 +50,7 @@ fn build(from: &From, binder: &mut Binder<'_>, next: &mut usize) -> Result<Relat
         }
         From::Join(joined) => joined.as_ref(),
     };
-    let start = *next;
     let left = build(left, binder, next)?;
-    let middle = *next;
     let right = build(right, binder, next)?;
     let on = match constraint {
         Constraint::None => Vec::new(),
@@ -74,16 +72,7 @@ fn build(from: &From, binder: &mut Binder<'_>, next: &mut usize) -> Result<Relat
             let mut equal = Vec::new();
             for name in names {
                 let place = scope::at(name);
-                let of = |range| binder.scope.column_of(name, range);
-                let columns = [of(start..middle)?, of(middle..*next)?];
-                if *kind == Kind::Full {
-                    return Err(Refusal::new(
-                        place,
-                        "USING in a FULL JOIN",
-                        "its column is of the one source or of the other, row by row",
-                        "write ON, and coalesce(…) in the select list",
-                    ));
-                }
+                let columns = binder.scope.used(name);
                 let operand = |column| Operand::known(binder.scope.reference(column), place);
                 let compared = binder.operator("=", columns.map(operand).into(), place)?;
                 equal.push(binder.settle(compared, millrace_contract::SqlType::Boolean)?);

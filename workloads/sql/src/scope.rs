@@ -16,6 +16,8 @@ pub(crate) struct Scope<'a> {
     layers: Vec<Range<usize>>,
     /// Columns that USING joins with another one: their name alone means the other one.
     merged: BTreeSet<usize>,
+    /// For every name in USING, where it stands, the columns that it joins.
+    using: Vec<(At, [usize; 2])>,
     /// Rows are never taken back.
     pub append_only: bool,
 }
@@ -50,7 +52,13 @@ pub(crate) fn at(ident: &Ident) -> At {
 impl<'a> Scope<'a> {
     /// The sources that FROM names.
     pub fn of(sources: &'a [SourceDecl], from: &From) -> Result<Scope<'a>> {
-        let mut scope = Scope { relations: Vec::new(), layers: Vec::new(), merged: BTreeSet::new(), append_only: true };
+        let mut scope = Scope {
+            relations: Vec::new(),
+            layers: Vec::new(),
+            merged: BTreeSet::new(),
+            using: Vec::new(),
+            append_only: true,
+        };
         scope.enter(sources, from)?;
         Ok(scope)
     }
@@ -73,7 +81,8 @@ impl<'a> Scope<'a> {
     pub fn alone(source: &'a SourceDecl) -> Scope<'a> {
         let relations = vec![Relation { source, qualifier: None, first: 0 }];
         let append_only = source.kind == SourceKind::Stream;
-        Scope { relations, layers: std::iter::once(0..1).collect(), merged: BTreeSet::new(), append_only }
+        let layers = std::iter::once(0..1).collect();
+        Scope { relations, layers, merged: BTreeSet::new(), using: Vec::new(), append_only }
     }
 
     fn add(&mut self, sources: &'a [SourceDecl], from: &From) -> Result<()> {
@@ -88,9 +97,18 @@ impl<'a> Scope<'a> {
         self.append_only &= *kind == Kind::Inner;
         if let Constraint::Using(names) = constraint {
             for name in names {
-                let hidden = if *kind == Kind::Right { start..middle } else { middle..self.relations.len() };
-                let hidden = self.column_of(name, hidden)?;
-                self.merged.insert(hidden);
+                if *kind == Kind::Full {
+                    return Err(Refusal::new(
+                        at(name),
+                        "USING in a FULL JOIN",
+                        "its column is of the one source or of the other, row by row",
+                        "write ON, and coalesce(…) in the select list",
+                    ));
+                }
+                let columns =
+                    [self.column_of(name, start..middle)?, self.column_of(name, middle..self.relations.len())?];
+                self.merged.insert(columns[usize::from(*kind != Kind::Right)]);
+                self.using.push((at(name), columns));
             }
         }
         Ok(())
@@ -123,6 +141,12 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
+    /// The columns that a name in USING joins.
+    pub fn used(&self, name: &Ident) -> [usize; 2] {
+        let found = self.using.iter().find(|(place, _)| *place == at(name));
+        found.expect("every USING in FROM was looked up").1
+    }
+
     /// The number of a column that is named without a qualifier.
     pub fn column(&self, name: &Ident) -> Result<usize> {
         let wanted = folded(name);
@@ -137,7 +161,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The same, of some of the relations.
-    pub fn column_of(&self, name: &Ident, relations: Range<usize>) -> Result<usize> {
+    fn column_of(&self, name: &Ident, relations: Range<usize>) -> Result<usize> {
         let wanted = folded(name);
         let found: Vec<usize> = self.named(&wanted, relations.clone()).collect();
         match found[..] {

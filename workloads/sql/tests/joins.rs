@@ -87,7 +87,7 @@ fn random_case(seed: u64) -> Result<Case, String> {
         on = format!("{on} AND {}", choose(&EXTRAS, random));
     }
     let mut from = match random.random_range(0..6) {
-        0 => "posts p JOIN users u USING (id)".to_owned(),
+        0 => format!("posts p {} users u USING (id)", choose(&["JOIN", "LEFT JOIN", "RIGHT JOIN"], random)),
         _ => format!("posts AS p {} users u ON {on}", choose(&KINDS, random)),
     };
     let mut filters = Vec::new();
@@ -119,6 +119,9 @@ fn random_case(seed: u64) -> Result<Case, String> {
         ),
         1 => format!("SELECT count(*) AS rows, max(p.title) AS last FROM {from}{filter}"),
         2 => format!("SELECT DISTINCT u.department, p.i4 FROM {from}{filter}"),
+        3 if from.ends_with("USING (id)") && !filters.is_empty() => {
+            format!("SELECT id, title, name FROM {from}{filter}")
+        }
         _ => {
             let mut columns = COLUMNS.to_vec();
             while columns.len() > 1 && random.random_bool(0.6) {
