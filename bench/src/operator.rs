@@ -19,6 +19,8 @@ use std::{
 };
 
 const NAMESPACE: &str = "shop";
+/// Views whose query is changed, one after the other.
+const CHANGED: usize = 20;
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// Kills the operator when it is dropped.
@@ -33,6 +35,7 @@ impl Drop for Running {
 
 /// Prints what was measured, line by line.
 pub async fn measure(program: &Path, kafka: &TemporaryKafka, postgres: &TemporaryPostgres, views: usize) -> Result<()> {
+    ensure!(views >= CHANGED, "--views is {views}, but {CHANGED} of them are changed; write {CHANGED} or more");
     let server = ApiServer::start().await?;
     for (definition, _) in millrace_crds::definition::all() {
         server.create_definition(&definition).await?;
@@ -52,7 +55,7 @@ pub async fn measure(program: &Path, kafka: &TemporaryKafka, postgres: &Temporar
     // A change is acted on when a revision of it is in the catalog.
     let mut connection = PgConnection::connect(&database.uri).await?;
     let mut waits = Vec::new();
-    for number in 0..20 {
+    for number in 0..CHANGED {
         let query = json!({"spec": {"query": "SELECT id, name FROM users WHERE id > 7"}});
         let begun = Instant::now();
         all.patch(&format!("view-{number}"), &PatchParams::default(), &Patch::Merge(query)).await?;

@@ -1,6 +1,9 @@
 //! The cluster that views are in, as kubectl reaches it: the program's only way to the API server.
 
-use crate::failure::Failure;
+use crate::{
+    failure::{Failure, Sought},
+    name::parse_name,
+};
 use clap::Args;
 use futures::{
     StreamExt,
@@ -8,19 +11,22 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::Event;
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, Client, Config, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
+    core::NamespaceResourceScope,
     runtime::{WatchStreamExt, watcher},
 };
-use millrace_crds::{MaterializedView, RolloutPlan};
+use millrace_crds::{MaterializedView, StreamApp};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{fmt::Debug, path::PathBuf, time::Duration};
 
 #[derive(Args)]
+#[command(next_help_heading = "Which cluster")]
 pub struct ClusterOptions {
     /// The namespace of the views; the context's own when left out.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, value_parser = parse_name)]
     namespace: Option<String>,
     /// The context of the kubeconfig; its current one when left out.
     #[arg(long, global = true)]
@@ -34,7 +40,9 @@ pub struct Cluster {
     client: Client,
     server: String,
     namespace: String,
-    /// What kubectl has to be told to ask the same namespace of the same cluster.
+    /// The namespace was typed, and is not the context's own.
+    chosen: bool,
+    /// What kubectl has to be told to ask the same cluster.
     kubectl: Vec<String>,
 }
 
@@ -44,10 +52,11 @@ pub struct Seen {
     pub events: Vec<Event>,
 }
 
-/// Which views somebody looks at.
+/// Which views somebody looks at, or which app.
 #[derive(Clone, Copy)]
 pub enum Views<'a> {
     Named(&'a str),
+    App(&'a str),
     OfNamespace,
     Everywhere,
 }
@@ -55,6 +64,7 @@ pub enum Views<'a> {
 /// Yields whenever something has changed.
 pub type Changes = BoxStream<'static, ()>;
 
+const VIEW: &str = "MaterializedView";
 /// What has not changed for this long is looked at all the same: ages grow, and a change may have been missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Changes that come together, as when a watch begins, are one.
@@ -65,13 +75,13 @@ impl Cluster {
         let config = configuration(options).await?;
         let server = config.cluster_url.to_string();
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).map_err(|error| Failure::of(error, &server, &namespace, ""))?;
+        let sought = Sought { server: &server, namespace: &namespace, kind: VIEW, name: "" };
+        let client = Client::try_from(config).map_err(|error| Failure::of(error, &sought))?;
         let kubeconfig = options.kubeconfig.as_ref().map(|file| file.display().to_string());
         let named = [("--kubeconfig", kubeconfig), ("--context", options.context.clone())];
         let mut kubectl = vec!["kubectl".to_owned()];
         kubectl.extend(named.into_iter().flat_map(|(name, value)| Some([name.to_owned(), value?])).flatten());
-        kubectl.extend(["-n".to_owned(), namespace.clone()]);
-        Ok(Cluster { client, server, namespace, kubectl })
+        Ok(Cluster { client, server, namespace, chosen: options.namespace.is_some(), kubectl })
     }
 
     pub fn namespace(&self) -> &str {
@@ -79,8 +89,13 @@ impl Cluster {
     }
 
     /// A command of kubectl as a person would type it into a shell.
-    pub fn kubectl(&self, words: &[String]) -> String {
-        self.kubectl.iter().chain(words).map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    pub fn kubectl<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
+        self.kubectl_in(&self.namespace, words)
+    }
+
+    fn kubectl_in<'a>(&'a self, namespace: &'a str, words: impl IntoIterator<Item = &'a str>) -> String {
+        let place = self.kubectl.iter().map(String::as_str).chain(["-n", namespace]);
+        place.chain(words).map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     pub async fn list(&self, everywhere: bool) -> Result<Vec<MaterializedView>, Failure> {
@@ -89,13 +104,27 @@ impl Cluster {
         Ok(list.items)
     }
 
-    /// Events are for people's eyes: whoever may not read them sees the view without.
+    pub async fn view(&self, name: &str) -> Result<MaterializedView, Failure> {
+        self.views().get(name).await.map_err(|error| self.failure(error, name))
+    }
+
     pub async fn look(&self, name: &str) -> Result<Seen, Failure> {
-        let view = self.views().get(name).await.map_err(|error| self.failure(error, name))?;
-        let uid = view.uid().unwrap_or_default();
-        let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
-        let events = self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items);
+        let view = self.view(name).await?;
+        let events = self.told(&view.uid().unwrap_or_default()).await;
         Ok(Seen { view, events })
+    }
+
+    /// An app, and what happened to it.
+    pub async fn look_at_app(&self, name: &str) -> Result<(StreamApp, Vec<Event>), Failure> {
+        let app = self.apps().get(name).await.map_err(|error| self.failure_of("StreamApp", error, name))?;
+        let events = self.told(&app.uid().unwrap_or_default()).await;
+        Ok((app, events))
+    }
+
+    /// Events are for people's eyes: whoever may not read them sees the resource without.
+    async fn told(&self, uid: &str) -> Vec<Event> {
+        let told = ListParams::default().fields(&format!("involvedObject.uid={uid}"));
+        self.events().list(&told).await.map_or_else(|_| Vec::new(), |list| list.items)
     }
 
     /// Merges `patch` into the view's resource.
@@ -107,15 +136,17 @@ impl Cluster {
     /// A watch that breaks is begun again, and that too may be a change.
     pub fn changes(&self, of: Views<'_>) -> Changes {
         let config = watcher::Config::default();
-        let (views, config) = match of {
-            Views::Everywhere => (Api::all(self.client.clone()), config),
-            Views::OfNamespace => (self.views(), config),
-            Views::Named(name) => (self.views(), config.fields(&format!("metadata.name={name}"))),
+        let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let views = |views, config| watcher::<MaterializedView>(views, config).default_backoff().map(|_| ()).boxed();
+        let views = match of {
+            Views::Everywhere => views(Api::all(self.client.clone()), config),
+            Views::OfNamespace => views(self.views(), config),
+            Views::Named(name) => views(self.views(), named(name)),
+            Views::App(name) => watcher(self.apps(), named(name)).default_backoff().map(|_| ()).boxed(),
         };
-        let views = watcher(views, config).default_backoff().map(|_| ());
         let changes = match of {
-            Views::Everywhere | Views::OfNamespace => views.boxed(),
-            Views::Named(name) => {
+            Views::Everywhere | Views::OfNamespace => views,
+            Views::Named(name) | Views::App(name) => {
                 let told = watcher::Config::default().fields(&format!("involvedObject.name={name}"));
                 stream::select(views, watcher(self.events(), told).default_backoff().map(|_| ())).boxed()
             }
@@ -123,13 +154,27 @@ impl Cluster {
         changes.ready_chunks(TOGETHER).map(|_| ()).boxed()
     }
 
-    /// The questions of a namespace; of the chosen one when none is said.
-    pub fn questions(&self, namespace: Option<&str>) -> Questions<'_> {
+    /// The questions of a manifest's namespace; of the chosen one when it says none. As with kubectl apply, the two are
+    /// the same where both are said.
+    pub fn questions<Q>(&self, namespace: Option<&str>) -> Result<Questions<'_, Q>, Failure>
+    where
+        Q: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
         let namespace = namespace.unwrap_or(&self.namespace).to_owned();
-        Questions { cluster: self, api: Api::namespaced(self.client.clone(), &namespace), namespace }
+        if self.chosen && namespace != self.namespace {
+            return Err(Failure::Refused(format!(
+                "the manifest says the namespace {namespace}, and -n says {}; leave one of them out",
+                self.namespace
+            )));
+        }
+        Ok(Questions { cluster: self, api: Api::namespaced(self.client.clone(), &namespace), namespace })
     }
 
     fn views(&self) -> Api<MaterializedView> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn apps(&self) -> Api<StreamApp> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
@@ -138,18 +183,25 @@ impl Cluster {
     }
 
     fn failure(&self, error: kube::Error, name: &str) -> Failure {
-        Failure::of(error, &self.server, &self.namespace, name)
+        self.failure_of(VIEW, error, name)
+    }
+
+    fn failure_of(&self, kind: &str, error: kube::Error, name: &str) -> Failure {
+        Failure::of(error, &Sought { server: &self.server, namespace: &self.namespace, kind, name })
     }
 }
 
 /// Questions about manifests, in one namespace.
-pub struct Questions<'a> {
+pub struct Questions<'a, Q> {
     cluster: &'a Cluster,
-    api: Api<RolloutPlan>,
+    api: Api<Q>,
     namespace: String,
 }
 
-impl Questions<'_> {
+impl<Q> Questions<'_, Q>
+where
+    Q: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
     /// Fields that nobody knows are refused, not left out.
     pub async fn ask(&self, question: &Value) -> Result<(), Failure> {
         let name = question["metadata"]["name"].as_str().unwrap_or_default();
@@ -158,8 +210,13 @@ impl Questions<'_> {
         Ok(())
     }
 
-    pub async fn look(&self, name: &str) -> Result<RolloutPlan, Failure> {
+    pub async fn look(&self, name: &str) -> Result<Q, Failure> {
         self.api.get(name).await.map_err(|error| self.failure(error, name))
+    }
+
+    /// A command of kubectl in the namespace of these questions.
+    pub fn kubectl<'a>(&'a self, words: impl IntoIterator<Item = &'a str>) -> String {
+        self.cluster.kubectl_in(&self.namespace, words)
     }
 
     pub async fn forget(&self, name: &str) -> Result<(), Failure> {
@@ -168,7 +225,8 @@ impl Questions<'_> {
     }
 
     fn failure(&self, error: kube::Error, name: &str) -> Failure {
-        Failure::of(error, &self.cluster.server, &self.namespace, name)
+        let server = &self.cluster.server;
+        Failure::of(error, &Sought { server, namespace: &self.namespace, kind: &Q::kind(&()), name })
     }
 }
 

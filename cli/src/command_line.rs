@@ -1,5 +1,6 @@
 //! What a person can type after `millrace`.
 
+use crate::name::{parse_name, parse_view_or_app};
 use crate::{
     cluster::{Cluster, ClusterOptions, Views},
     decision::{self, Decision},
@@ -36,16 +37,18 @@ pub struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows the page of one view, or the table of all.
+    /// Shows the page of one view or app, or the table of all views.
     ///
     /// Once, and ends; with --watch again at every change until Ctrl-C, on a terminal in the same place.
     #[command(after_help = "Examples:
-  millrace status                       the views of the namespace
-  millrace status -A                    of every namespace
-  millrace -n shop status user-view     one view: its rollout, what is wrong, replays, the last events
-  millrace -n shop status user-view -w  the same, again at every change")]
+  millrace status                         the views of the namespace
+  millrace status -A                      of every namespace
+  millrace -n shop status user-view       one view: its rollout, what is wrong, replays, the last events
+  millrace -n shop status user-view -w    the same, again at every change
+  millrace -n shop status sapp/inventory  one app: its group, its lag, its replay, what is wrong")]
     Status {
-        /// The view; all views of the namespace when left out.
+        /// The view, or sapp/ and the app; all views of the namespace when left out.
+        #[arg(value_parser = parse_view_or_app)]
         name: Option<String>,
         /// The views of every namespace.
         #[arg(short = 'A', long, conflicts_with = "name")]
@@ -66,6 +69,7 @@ enum Command {
   millrace -n shop promote user-view --wait --timeout 5m")]
     Promote {
         /// The view.
+        #[arg(value_parser = parse_name)]
         name: String,
         #[command(flatten)]
         wait: WaitOptions,
@@ -91,6 +95,7 @@ enum Command {
   millrace -n shop pause user-view")]
     Pause {
         /// The view.
+        #[arg(value_parser = parse_name)]
         name: String,
     },
     /// Lets the view's rollouts go on.
@@ -98,6 +103,7 @@ enum Command {
   millrace -n shop resume user-view")]
     Resume {
         /// The view.
+        #[arg(value_parser = parse_name)]
         name: String,
     },
     /// Computes the view once more, beside the live result, and swaps when the new one has caught up.
@@ -114,6 +120,7 @@ enum Command {
 #[derive(Args)]
 struct RequestOptions {
     /// The view.
+    #[arg(value_parser = parse_name)]
     name: String,
     /// A name for this request, which acts once; a new one when left out.
     #[arg(long, value_parser = parse_id)]
@@ -125,6 +132,7 @@ struct RequestOptions {
 #[derive(Args)]
 struct ReplayOptions {
     /// The view.
+    #[arg(value_parser = parse_name)]
     name: String,
     /// A name for this replay, which acts once.
     #[arg(long, value_parser = parse_id)]
@@ -147,7 +155,10 @@ pub async fn run(CommandLine { cluster, command }: CommandLine) -> Result<(), Fa
     match command {
         Command::Status { name, all_namespaces, watch } => {
             let views = match &name {
-                Some(name) => Views::Named(name),
+                Some(name) => match name.strip_prefix("sapp/") {
+                    Some(app) => Views::App(app),
+                    None => Views::Named(name),
+                },
                 None if all_namespaces => Views::Everywhere,
                 None => Views::OfNamespace,
             };
@@ -181,7 +192,7 @@ async fn request(
     options: &WaitOptions,
     choose: impl FnOnce(&MaterializedView) -> Result<Request, String>,
 ) -> Result<(), Failure> {
-    let view = cluster.look(name).await?.view;
+    let view = cluster.view(name).await?;
     let request = choose(&view).map_err(Failure::Refused)?;
     carry_out(cluster, name, &decision::annotate(name, &request), &format!("asked for: {request}")).await?;
     let live = view.status.and_then(|status| status.live_revision);
@@ -190,7 +201,7 @@ async fn request(
 
 async fn begin_again(cluster: &Cluster, options: ReplayOptions) -> Result<(), Failure> {
     let ReplayOptions { name, id, from, accept_truncation, discard_history, wait: options } = options;
-    let view = cluster.look(&name).await?.view;
+    let view = cluster.view(&name).await?;
     let wanted = Replay { id: id.clone(), from, accept_truncation, discard_history };
     let decision = replay::ask(&view, &wanted).map_err(Failure::Refused)?;
     let view = carry_out(cluster, &name, &decision, &format!("asked for: replay {id}")).await?;
@@ -205,7 +216,7 @@ async fn carry_out(
     done: &str,
 ) -> Result<MaterializedView, Failure> {
     let view = cluster.patch(name, &decision.patch).await?;
-    say(&format!("{name}: {done}\nthe same: {}", cluster.kubectl(&decision.kubectl)))?;
+    say(&format!("{name}: {done}\nthe same: {}", cluster.kubectl(decision.kubectl.iter().map(String::as_str))))?;
     Ok(view)
 }
 
@@ -263,6 +274,12 @@ mod tests {
             ("millrace replay user-view --id 1 --from yesterday", ErrorKind::ValueValidation),
             ("millrace promote user-view --wait --timeout 10", ErrorKind::ValueValidation),
             ("millrace promote", ErrorKind::MissingRequiredArgument),
+            // Whoever forgets --wait would be told nothing of how it ended.
+            ("millrace promote user-view --timeout 10m", ErrorKind::MissingRequiredArgument),
+            ("millrace status mv/user-view", ErrorKind::ValueValidation),
+            ("millrace status sapp/재고", ErrorKind::ValueValidation),
+            ("millrace -n shop/x status", ErrorKind::ValueValidation),
+            ("millrace pause 사용자", ErrorKind::ValueValidation),
             ("millrace demote user-view", ErrorKind::InvalidSubcommand),
         ] {
             let refused = CommandLine::try_parse_from(typed.split_whitespace()).err().map(|error| error.kind());

@@ -28,14 +28,14 @@ pub fn request(view: &MaterializedView, verb: Verb, id: Option<String>, now: Tim
 
 /// The request that lets what is built go live.
 pub fn promotion(view: &MaterializedView) -> Result<Request, String> {
-    let name = view.name_any();
+    let status = format!("`millrace -n {} status {}`", view.namespace().unwrap_or_default(), view.name_any());
     match view.status.as_ref().and_then(|status| status.rollout.as_ref()) {
         Some(RolloutStatus { promote: Some(id), .. }) => Ok(Request { verb: Verb::Promote, id: id.clone() }),
         Some(RolloutStatus { revision, phase, .. }) => Err(format!(
-            "the rollout of revision {revision} ({phase:?}) waits for no promotion; `millrace status {name}` shows \
-             what it waits for"
+            "the rollout of revision {revision} ({phase:?}) waits for no promotion; {status} shows what it \
+             waits for"
         )),
-        None => Err(format!("nothing is rolled out yet; `millrace status {name}` shows why")),
+        None => Err(format!("nothing is rolled out yet; {status} shows why")),
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         let refused = promotion(&view(json!({"rollout": rollout(Value::Null)}))).expect_err("it was promoted");
         assert!(refused.contains("revision 5e6f7a8b (CatchingUp) waits for no promotion"), "{refused}");
         let refused = promotion(&view(Value::Null)).expect_err("there is no rollout");
-        assert!(refused.contains("nothing is rolled out yet"), "{refused}");
+        assert_eq!(refused, "nothing is rolled out yet; `millrace -n shop status user-view` shows why");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Figures as people read them: counts, lengths of time, ages.
 
 use k8s_openapi::jiff::Timestamp;
+use std::time::Duration;
 
 /// `1,234,567`
 pub fn count(number: i64) -> String {
@@ -26,6 +27,11 @@ pub fn length(seconds: i64) -> String {
     let first = parts.iter().position(|(number, _)| *number > 0).unwrap_or(3);
     let shown = parts.iter().skip(first).take(2).filter(|(number, unit)| *number > 0 || (first == 3 && *unit == "s"));
     shown.map(|(number, unit)| format!("{number}{unit}")).collect()
+}
+
+/// The same of a length of time that was typed.
+pub fn duration(time: Duration) -> String {
+    length(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// `120ms`, `1.5s`, and from ten seconds on a length of time.

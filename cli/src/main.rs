@@ -1,10 +1,12 @@
-//! `millrace`: looks at views and says what people decide of them, for those who know kubectl.
+//! `millrace`: looks at views and apps, and says what people decide of them, for those who know kubectl.
 
+mod app_page;
 mod cluster;
 mod command_line;
 mod decision;
 mod failure;
 mod figures;
+mod name;
 mod output;
 mod page;
 mod plan;
@@ -23,7 +25,9 @@ async fn main() -> ExitCode {
     match command_line::run(CommandLine::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            if !failure.is_heard_by_nobody() {
+                eprintln!("error: {failure}");
+            }
             failure.exit_code()
         }
     }

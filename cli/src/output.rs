@@ -12,7 +12,7 @@ pub fn say(text: &str) -> Result<(), Failure> {
 pub fn show_again(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout();
     // Home, and everything from there on erased.
-    let begin = if output.is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "\n" };
+    let begin = if output.is_terminal() { "\x1b[H\x1b[J" } else { "\n" };
     writeln!(output, "{begin}{}", text.trim_end())?;
     Ok(())
 }

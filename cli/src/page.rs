@@ -6,7 +6,10 @@ use crate::{
 };
 use k8s_openapi::{api::core::v1::Event, apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::ResourceExt;
-use millrace_crds::{ConditionType, MaterializedView, MaterializedViewStatus, RolloutPhase, RolloutStatus};
+use millrace_crds::{
+    ComparisonStatus, ConditionType, MaterializedView, MaterializedViewStatus, PreviousRevisionStatus, RolloutPhase,
+    RolloutStatus, VerificationStatus,
+};
 
 /// The newest events that the page shows.
 const EVENTS: usize = 10;
@@ -14,7 +17,7 @@ const EVENTS: usize = 10;
 pub fn page(view: &MaterializedView, events: &[Event], now: Timestamp) -> String {
     let unseen = MaterializedViewStatus::default();
     let status = view.status.as_ref().unwrap_or(&unseen);
-    let parts = [head(view, status, now), wrong(status), replays(status, now), happened(events, now)];
+    let parts = [head(view, status, now), wrong(&status.conditions), replays(status, now), happened(events, now)];
     parts.iter().filter(|rows| !rows.is_empty()).map(|rows| aligned(rows)).collect::<Vec<_>>().join("\n")
 }
 
@@ -32,6 +35,7 @@ fn head(view: &MaterializedView, status: &MaterializedViewStatus, now: Timestamp
     add("Unseen:", unseen(view, status));
     let live = status.live_revision.as_ref().map(|name| format!("revision {name}"));
     add("Live:", live.or_else(|| Some("nothing yet".to_owned())));
+    add("Previous:", status.previous_revision.as_ref().map(|previous| kept(previous, now)));
     add("Workers:", status.replicas.map(|replicas| replicas.to_string()));
     add("Lag:", status.lag_records.map(|records| format!("{} records", count(records))));
     add("Freshness:", status.freshness_milliseconds.map(milliseconds));
@@ -39,8 +43,23 @@ fn head(view: &MaterializedView, status: &MaterializedViewStatus, now: Timestamp
         add("Rollout:", Some(format!("revision {}, {:?}", rollout.revision, rollout.phase)));
         add("Progress:", progress(rollout));
         add("Waits for:", rollout.waiting_on.clone());
+        add("Compared:", rollout.comparison.as_ref().map(compared));
     }
+    add("Verified:", status.verification.as_ref().map(|verification| verified(verification, now)));
     rows
+}
+
+/// What a rollback would go back to.
+fn kept(previous: &PreviousRevisionStatus, now: Timestamp) -> String {
+    let current = if previous.kept_current { " current" } else { "" };
+    let mut text = format!("revision {}, kept{current}", previous.revision);
+    if let Some(until) = &previous.kept_until {
+        text.push_str(&format!(" for {} more", length(until.0.as_second() - now.as_second())));
+    }
+    if let Some(records) = previous.records_behind {
+        text.push_str(&format!(", {} records behind", count(records)));
+    }
+    text
 }
 
 /// Ready's status and reason, in two words.
@@ -70,6 +89,31 @@ fn progress(rollout: &RolloutStatus) -> Option<String> {
     Some(text)
 }
 
+/// What differs between the rows of a rollout's revision and those of the live one.
+fn compared(comparison: &ComparisonStatus) -> String {
+    let ComparisonStatus { compared_rows, only_in_live, only_in_next, different, sample: _ } = comparison;
+    if comparison.is_equal() {
+        return format!("equal, {} rows", count(*compared_rows));
+    }
+    format!(
+        "of {} rows {} only in the live one, {} with other values; {} only in the next one",
+        count(*compared_rows),
+        count(*only_in_live),
+        count(*different),
+        count(*only_in_next)
+    )
+}
+
+/// What a verification came to.
+fn verified(verification: &VerificationStatus, now: Timestamp) -> String {
+    let begun = age(Some(verification.begun_at.0), now);
+    match (&verification.result, &verification.message) {
+        (None, _) => format!("goes on, begun {begun} ago"),
+        (Some(result), None) => format!("{result:?}, begun {begun} ago"),
+        (Some(result), Some(message)) => format!("{result:?}, begun {begun} ago: {message}"),
+    }
+}
+
 /// What is being done, in one line.
 pub fn line(status: &MaterializedViewStatus) -> String {
     let Some(rollout) = status.rollout.as_ref().filter(|rollout| rollout.phase != RolloutPhase::Steady) else {
@@ -84,8 +128,8 @@ pub fn line(status: &MaterializedViewStatus) -> String {
 }
 
 /// The conditions that are not as they should be.
-fn wrong(status: &MaterializedViewStatus) -> Vec<Vec<String>> {
-    let found: Vec<&Condition> = status.conditions.iter().filter(|condition| !is_well(condition)).collect();
+pub fn wrong(conditions: &[Condition]) -> Vec<Vec<String>> {
+    let found: Vec<&Condition> = conditions.iter().filter(|condition| !is_well(condition)).collect();
     let mut rows = Vec::new();
     if !found.is_empty() {
         rows.push(row(["CONDITION", "STATUS", "REASON", "MESSAGE"]));
@@ -118,7 +162,7 @@ fn replays(status: &MaterializedViewStatus, now: Timestamp) -> Vec<Vec<String>> 
 }
 
 /// The newest events, the very newest last.
-fn happened(events: &[Event], now: Timestamp) -> Vec<Vec<String>> {
+pub fn happened(events: &[Event], now: Timestamp) -> Vec<Vec<String>> {
     let mut events: Vec<&Event> = events.iter().collect();
     events.sort_by_key(|event| moment(event));
     let newest = &events[events.len().saturating_sub(EVENTS)..];
@@ -197,6 +241,18 @@ pub mod tests {
             Live:        nothing yet
         "#]]
         .assert_eq(&shown(Value::Null, &[]));
+    }
+
+    #[test]
+    fn a_page_says_what_a_rollback_would_go_back_to() {
+        let line = |previous: Value| {
+            let page = shown(json!({"liveRevision": "1a2b3c4d", "previousRevision": previous}), &[]);
+            page.lines().find(|line| line.starts_with("Previous:")).expect("it is said").to_owned()
+        };
+        let kept = json!({"revision": "9c8d7e6f", "keptCurrent": true, "recordsBehind": 0, "keptUntil": "2026-01-03T00:42:00Z"});
+        assert_eq!(line(kept), "Previous:    revision 9c8d7e6f, kept current for 42m more, 0 records behind");
+        let rests = json!({"revision": "9c8d7e6f", "keptCurrent": false, "recordsBehind": 5800});
+        assert_eq!(line(rests), "Previous:    revision 9c8d7e6f, kept, 5,800 records behind");
     }
 
     #[test]
@@ -284,6 +340,29 @@ pub mod tests {
             10m    Normal   RevisionCreated   revision 5e6f7a8b is built for the replay after-bugfix
         "#]]
         .assert_eq(&shown(status, &events));
+    }
+
+    #[test]
+    fn what_was_compared_and_verified_is_on_the_page() {
+        let lines = |comparison: Value, verification: Value| {
+            let rollout = json!({"revision": "5e6f7a8b", "phase": "Gating", "comparison": comparison});
+            let page = shown(json!({"rollout": rollout, "verification": verification}), &[]);
+            let wanted = |line: &&str| line.starts_with("Compared:") || line.starts_with("Verified:");
+            page.lines().filter(wanted).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let found = |live: i64, different: i64| json!({"comparedRows": 1200, "onlyInLive": live, "onlyInNext": 0, "different": different});
+        let verified = |result: Value, message: Value| json!({"begunAt": "2026-01-02T22:00:00Z", "result": result, "message": message});
+        assert_eq!(
+            lines(found(0, 0), verified(Value::Null, Value::Null)),
+            ["Compared:    equal, 1,200 rows", "Verified:    goes on, begun 2h ago"]
+        );
+        assert_eq!(
+            lines(found(2, 3), verified(json!("Refused"), json!("보존 기간이 지났습니다"))),
+            [
+                "Compared:    of 1,200 rows 2 only in the live one, 3 with other values; 0 only in the next one",
+                "Verified:    Refused, begun 2h ago: 보존 기간이 지났습니다",
+            ]
+        );
     }
 
     #[test]

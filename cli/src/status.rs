@@ -1,6 +1,7 @@
-//! `millrace status`: the table of all views, or the page of one, once or again at every change.
+//! `millrace status`: the table of all views, or the page of one or of an app, once or again at every change.
 
 use crate::{
+    app_page,
     cluster::{Cluster, Views, next},
     failure::Failure,
     figures::{age, count, length, milliseconds},
@@ -38,6 +39,10 @@ async fn look(cluster: &Cluster, views: Views<'_>) -> Result<String, Failure> {
         Views::Named(name) => {
             let seen = cluster.look(name).await?;
             return Ok(page(&seen.view, &seen.events, Timestamp::now()));
+        }
+        Views::App(name) => {
+            let (app, events) = cluster.look_at_app(name).await?;
+            return Ok(app_page::page(&app, &events, Timestamp::now()));
         }
         Views::OfNamespace => false,
         Views::Everywhere => true,

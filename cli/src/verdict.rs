@@ -1,7 +1,6 @@
-//! What a decision comes to: read from the status, which the operator writes of a piece, and from what events tell.
+//! What a decision comes to: read from the status, which the operator writes of a piece.
 
 use crate::page::line;
-use k8s_openapi::api::core::v1::Event;
 use kube::ResourceExt;
 use millrace_crds::{
     ConditionType, MaterializedView, MaterializedViewStatus, Reason, Request, Verb, VerificationResult,
@@ -35,14 +34,14 @@ const HOLD_A_REPLAY: [Reason; 6] = [
     Reason::NotAllowed,
 ];
 
-pub fn judge(awaited: &Awaited, view: &MaterializedView, events: &[Event]) -> Verdict {
+pub fn judge(awaited: &Awaited, view: &MaterializedView) -> Verdict {
     if view.metadata.deletion_timestamp.is_some() {
         return Verdict::Refused("the view is being deleted".to_owned());
     }
     let unseen = MaterializedViewStatus::default();
     let status = view.status.as_ref().unwrap_or(&unseen);
     match awaited {
-        Awaited::Request { request, live } => judge_request(request, live.as_deref(), view, status, events),
+        Awaited::Request { request, live } => judge_request(request, live.as_deref(), view, status),
         Awaited::Replay { id, generation } => judge_replay(id, *generation, view, status),
     }
 }
@@ -52,18 +51,15 @@ fn judge_request(
     live_before: Option<&str>,
     view: &MaterializedView,
     status: &MaterializedViewStatus,
-    events: &[Event],
 ) -> Verdict {
     let verb = request.verb;
-    if !status.requests.contains(request) {
+    let Some(acted) = status.request(request) else {
         if view.annotations().get(&verb.annotation()) != Some(&request.id) {
             return Verdict::Refused(format!("somebody has asked for another {} since", verb.name()));
         }
         return Verdict::StillGoing(format!("the operator has not taken it up yet ({})", line(status)));
-    }
-    let nothing = request.came_to_nothing("");
-    let told = events.iter().find_map(|event| event.message.as_deref()?.strip_prefix(&nothing));
-    if let Some(why) = told {
+    };
+    if let Some(why) = &acted.nothing_to_do {
         return Verdict::Refused(format!("there was nothing to do: {why}"));
     }
     let rollout = status.rollout.as_ref().map(|rollout| rollout.revision.as_str());
@@ -139,7 +135,7 @@ fn goes_live(status: &MaterializedViewStatus, revision: Option<&str>) -> Verdict
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::tests::{event, view};
+    use crate::page::tests::view;
     use expect_test::{Expect, expect};
     use serde_json::{Value, json};
 
@@ -173,7 +169,7 @@ mod tests {
     }
 
     /// The verdict on a view whose annotations and replay are the ones that are asked for.
-    fn check(awaited: &Awaited, status: Value, events: &[Event], expected: &Expect) {
+    fn check(awaited: &Awaited, status: Value, expected: &Expect) {
         let mut view = view(status);
         match awaited {
             Awaited::Request { request, .. } => {
@@ -183,7 +179,7 @@ mod tests {
                 view.spec.replay = serde_json::from_value(json!({"id": id})).expect("a replay");
             }
         }
-        expected.assert_eq(&format!("{:?}", judge(awaited, &view, events)));
+        expected.assert_eq(&format!("{:?}", judge(awaited, &view)));
     }
 
     #[test]
@@ -191,19 +187,18 @@ mod tests {
         let abort = asked(Verb::Abort, "mine");
         let going = |acted| status(LIVE, NEXT, "Building", acted);
         let open = expect![[r#"StillGoing("the operator has not taken it up yet (revision 5e6f7a8b, Building)")"#]];
-        check(&abort, going(json!([])), &[], &open);
+        check(&abort, going(json!([])), &open);
         // Another id, and another verb with this one, are other requests.
-        check(&abort, going(json!([{"verb": "abort", "id": "other"}])), &[], &open);
-        check(&abort, going(json!([{"verb": "retry", "id": "mine"}])), &[], &open);
+        check(&abort, going(json!([{"verb": "abort", "id": "other"}])), &open);
+        check(&abort, going(json!([{"verb": "retry", "id": "mine"}])), &open);
         check(
             &abort,
             Value::Null,
-            &[],
             &expect![[
                 r#"StillGoing("the operator has not taken it up yet (Unknown, the operator has not looked at it yet)")"#
             ]],
         );
-        let other = judge(&abort, &view(going(json!([]))), &[]);
+        let other = judge(&abort, &view(going(json!([]))));
         assert_eq!(other, Verdict::Refused("somebody has asked for another abort since".into()));
     }
 
@@ -212,21 +207,12 @@ mod tests {
         let abort = asked(Verb::Abort, "mine");
         let acted = || json!([{"verb": "abort", "id": "mine"}]);
         let given_up = with(status(LIVE, NEXT, "Building", acted()), "RolloutSucceeded", "False", "RolloutAborted", "");
-        check(&abort, given_up, &[], &expect![[r#"Done("what was built is given up, revision 1a2b3c4d stays live")"#]]);
-        let nothing = event(1, "NothingToDo", "abort mine came to nothing: no revision is being built");
-        let others = event(0, "NothingToDo", "abort mine-2 came to nothing: no revision is being built");
-        let steady = || status(LIVE, LIVE, "Steady", acted());
+        check(&abort, given_up, &expect![[r#"Done("what was built is given up, revision 1a2b3c4d stays live")"#]]);
+        let in_vain = json!([{"verb": "abort", "id": "mine", "nothingToDo": "no revision is being built"}]);
         check(
             &abort,
-            steady(),
-            &[nothing, others.clone()],
+            status(LIVE, LIVE, "Steady", in_vain),
             &expect![[r#"Refused("there was nothing to do: no revision is being built")"#]],
-        );
-        check(
-            &abort,
-            steady(),
-            &[others],
-            &expect![[r#"Done("what was built is given up, revision 1a2b3c4d stays live")"#]],
         );
     }
 
@@ -241,11 +227,11 @@ mod tests {
             status
         };
         let going = expect![[r#"StillGoing("a copy of the live revision is built and compared")"#]];
-        check(&verify, found("mine", Value::Null), &[], &going);
-        check(&verify, found("mine", json!("Equal")), &[], &expect![[r#"Done("what was found")"#]]);
-        check(&verify, found("mine", json!("Different")), &[], &expect![[r#"Refused("what was found")"#]]);
+        check(&verify, found("mine", Value::Null), &going);
+        check(&verify, found("mine", json!("Equal")), &expect![[r#"Done("what was found")"#]]);
+        check(&verify, found("mine", json!("Different")), &expect![[r#"Refused("what was found")"#]]);
         let other = expect![[r#"Refused("another verification was begun since")"#]];
-        check(&verify, found("other", json!("Equal")), &[], &other);
+        check(&verify, found("other", json!("Equal")), &other);
     }
 
     #[test]
@@ -255,24 +241,17 @@ mod tests {
         check(
             &promote,
             status(LIVE, NEXT, "CuttingOver", acted()),
-            &[],
             &expect![[r#"StillGoing("revision 5e6f7a8b, CuttingOver")"#]],
         );
-        check(
-            &promote,
-            status(NEXT, NEXT, "Retiring", acted()),
-            &[],
-            &expect![[r#"Done("revision 5e6f7a8b is live")"#]],
-        );
+        check(&promote, status(NEXT, NEXT, "Retiring", acted()), &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
         check(
             &promote,
             status(LIVE, "99999999", "Building", acted()),
-            &[],
             &expect![[r#"Refused("revision 5e6f7a8b is built no more, the rollout is of revision 99999999")"#]],
         );
         let late = status(LIVE, NEXT, "Building", acted());
         let late = with(late, "RolloutSucceeded", "False", "RolloutTimedOut", "revision 5e6f7a8b was abandoned: 늦음");
-        check(&promote, late, &[], &expect![[r#"Refused("RolloutTimedOut: revision 5e6f7a8b was abandoned: 늦음")"#]]);
+        check(&promote, late, &expect![[r#"Refused("RolloutTimedOut: revision 5e6f7a8b was abandoned: 늦음")"#]]);
     }
 
     #[test]
@@ -282,47 +261,44 @@ mod tests {
         check(
             &back,
             status(LIVE, LIVE, "Steady", acted()),
-            &[],
             &expect![[r#"StillGoing("Unknown, the operator has not looked at it yet")"#]],
         );
         check(
             &back,
             status(LIVE, NEXT, "Building", acted()),
-            &[],
             &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]],
         );
         // What is live then is not what the resource asks for.
         let rolled_back = with(status(NEXT, NEXT, "Steady", acted()), "RolloutSucceeded", "False", "RolledBack", "");
-        check(&back, rolled_back, &[], &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
+        check(&back, rolled_back, &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
         let lost = status(LIVE, NEXT, "Building", acted());
         let lost = with(lost, "RolloutSucceeded", "False", "RolledBack", "it is gone");
-        check(&back, lost, &[], &expect![[r#"Refused("RolledBack: it is gone")"#]]);
+        check(&back, lost, &expect![[r#"Refused("RolledBack: it is gone")"#]]);
         let retry = asked(Verb::Retry, "again");
         check(
             &retry,
             status(LIVE, NEXT, "AwaitingPromotion", acted()),
-            &[],
             &expect![[r#"StillGoing("revision 5e6f7a8b, AwaitingPromotion")"#]],
         );
-        check(&retry, status(NEXT, NEXT, "Steady", acted()), &[], &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
+        check(&retry, status(NEXT, NEXT, "Steady", acted()), &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
     }
 
     #[test]
     fn a_replay_is_done_when_the_revision_that_it_made_is_live() {
         let building = || status(LIVE, NEXT, "Building", json!([]));
-        check(&replay(), building(), &[], &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
+        check(&replay(), building(), &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
         let accepted = |mut status: Value| {
             status["replays"] = json!([{"id": "again", "revision": NEXT, "acceptedAt": "2026-01-02T00:00:00Z"}]);
             status
         };
-        check(&replay(), accepted(building()), &[], &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
+        check(&replay(), accepted(building()), &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
         let live = status(NEXT, NEXT, "Retiring", json!([]));
-        check(&replay(), accepted(live), &[], &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
+        check(&replay(), accepted(live), &expect![[r#"Done("revision 5e6f7a8b is live")"#]]);
         let filling = with(status(NEXT, NEXT, "Building", json!([])), "Available", "False", "Refilling", "");
-        check(&replay(), accepted(filling), &[], &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
+        check(&replay(), accepted(filling), &expect![[r#"StillGoing("revision 5e6f7a8b, Building")"#]]);
         let aborted = with(building(), "RolloutSucceeded", "False", "RolloutAborted", "a person gave it up");
-        check(&replay(), accepted(aborted), &[], &expect![[r#"Refused("RolloutAborted: a person gave it up")"#]]);
-        let other = judge(&replay(), &view(building()), &[]);
+        check(&replay(), accepted(aborted), &expect![[r#"Refused("RolloutAborted: a person gave it up")"#]]);
+        let other = judge(&replay(), &view(building()));
         let sentence = "somebody has asked for another replay since, or taken this one out";
         assert_eq!(other, Verdict::Refused(sentence.into()));
     }
@@ -334,14 +310,13 @@ mod tests {
         check(
             &replay(),
             stalled("RetentionCutsReplay"),
-            &[],
             &expect![[r#"Refused("RetentionCutsReplay: records are gone")"#]],
         );
         // What the replay itself is the way out of, and what was said of the spec before.
         let open = expect![[r#"StillGoing("Unknown, the operator has not looked at it yet")"#]];
-        check(&replay(), stalled("DataLost"), &[], &open);
+        check(&replay(), stalled("DataLost"), &open);
         let mut before = stalled("RetentionCutsReplay");
         before["observedGeneration"] = json!(1);
-        check(&replay(), before, &[], &open);
+        check(&replay(), before, &open);
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     cluster::{Cluster, Views, next},
     failure::Failure,
+    figures::duration,
     output::say,
     verdict::{Awaited, Verdict, judge},
 };
@@ -17,7 +18,7 @@ pub struct WaitOptions {
     #[arg(long)]
     wait: bool,
     /// Wait no longer than this (exit code 3).
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration, requires = "wait")]
     timeout: Duration,
 }
 
@@ -28,12 +29,13 @@ pub async fn wait(cluster: &Cluster, name: &str, awaited: &Awaited, options: &Wa
     if !options.wait {
         return Ok(());
     }
-    let mut said = String::new();
+    let mut said = "the API server has not answered yet".to_owned();
     let ended = timeout(options.timeout, end(cluster, name, awaited, &mut said)).await;
     ended.unwrap_or_else(|_| {
         Err(Failure::TimedOut(format!(
-            "not done after {:?}: {said}; it stays asked for, and `millrace status {name}` shows how it goes on",
-            options.timeout
+            "not done after {}: {said}; it stays asked for, and `millrace -n {} status {name}` shows how it goes on",
+            duration(options.timeout),
+            cluster.namespace()
         )))
     })
 }
@@ -42,8 +44,8 @@ async fn end(cluster: &Cluster, name: &str, awaited: &Awaited, said: &mut String
     let mut changes = cluster.changes(Views::Named(name));
     let mut refused_since = None;
     loop {
-        let verdict = match cluster.look(name).await {
-            Ok(seen) => judge(awaited, &seen.view, &seen.events),
+        let verdict = match cluster.view(name).await {
+            Ok(view) => judge(awaited, &view),
             Err(failure) if failure.passes() => Verdict::StillGoing(failure.to_string()),
             Err(failure) => return Err(failure),
         };
@@ -53,6 +55,7 @@ async fn end(cluster: &Cluster, name: &str, awaited: &Awaited, said: &mut String
                 if refused_since.get_or_insert_with(Instant::now).elapsed() >= STANDS_AFTER {
                     return Err(Failure::Refused(why));
                 }
+                *said = why;
                 sleep(Duration::from_secs(1)).await;
             }
             Verdict::StillGoing(sentence) => {

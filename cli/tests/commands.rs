@@ -187,15 +187,21 @@ async fn a_plan_is_asked_for_and_shown(stage: &Stage) {
     let answer = stage.type_in(&format!("plan -f {}", plain(&manifest).display()));
     assert_refused(&answer, "canary");
     manifest["spec"]["rollout"] = json!({});
-    let asked = stage.start(&format!("plan -f {} --timeout 30s", plain(&manifest).display()));
+    let answer = stage.type_in(&format!("-n other plan -f {}", plain(&manifest).display()));
+    assert_refused(&answer, "the manifest says the namespace shop, and -n says other");
+    let elsewhere = json!({"kind": "MaterializedView", "metadata": {"name": VIEW}, "spec": manifest["spec"]});
+    let elsewhere = stage.kubeconfig("elsewhere.yaml", &elsewhere.to_string());
+    let answer = stage.type_in(&format!("-n nowhere plan -f {}", elsewhere.display()));
+    assert_refused(&answer, "there is no namespace nowhere");
+    let unanswered = stage.type_in(&format!("-n shop plan -f {} --timeout 1s", elsewhere.display()));
+    assert_eq!(unanswered.code, Some(3), "{unanswered:?}");
+    assert!(unanswered.errors.contains("no answer after 1s"), "{unanswered:?}");
     let questions: Api<RolloutPlan> = Api::namespaced(stage.server.client(), "shop");
-    let question = loop {
-        let list = questions.list(&Default::default()).await.expect("the API server answers");
-        if let Some(question) = list.items.into_iter().next() {
-            break question;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let left = the_question(&questions).await;
+    assert!(unanswered.errors.contains(&format!("get mvplan {} -o yaml", left.name_any())), "{unanswered:?}");
+    questions.delete(&left.name_any(), &Default::default()).await.expect("it is deleted");
+    let asked = stage.start(&format!("plan -f {} --timeout 30s", plain(&manifest).display()));
+    let question = the_question(&questions).await;
     assert_eq!(question.spec.view, VIEW);
     let condition = json!({"type": "Answered", "status": "True", "reason": "Refused", "message": "",
         "lastTransitionTime": "2026-01-01T00:00:00Z"});
@@ -212,6 +218,19 @@ async fn a_plan_is_asked_for_and_shown(stage: &Stage) {
     assert!(questions.list(&Default::default()).await.expect("a list").items.is_empty(), "the question stays");
 }
 
+/// The question that is asked, or will be.
+async fn the_question(questions: &Api<RolloutPlan>) -> RolloutPlan {
+    let begun = Instant::now();
+    loop {
+        let list = questions.list(&Default::default()).await.expect("the API server answers");
+        if let Some(question) = list.items.into_iter().next() {
+            return question;
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing is asked");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn whoever_waits_is_told_what_it_came_to(stage: &Stage) {
     let aborting = stage.start("-n shop abort user-view --id enough --wait");
     stage.wait("abort", "enough").await;
@@ -220,8 +239,8 @@ async fn whoever_waits_is_told_what_it_came_to(stage: &Stage) {
 
     let retrying = stage.start("-n shop retry user-view --id in-vain --wait");
     stage.wait("retry", "in-vain").await;
-    stage.tell("NothingToDo", "retry in-vain came to nothing: what the resource asks for was not given up").await;
-    stage.report(json!({"requests": [{"verb": "retry", "id": "in-vain"}]})).await;
+    let nothing = "what the resource asks for was not given up";
+    stage.report(json!({"requests": [{"verb": "retry", "id": "in-vain", "nothingToDo": nothing}]})).await;
     assert_refused(&ended(retrying), "there was nothing to do: what the resource asks for was not given up");
 
     let late = stage.type_in("-n shop rollback user-view --id later --wait --timeout 2s");

@@ -1,9 +1,9 @@
-//! Conditions: what is true of a view, and why, in words that a person and `kubectl wait` read.
+//! Conditions: what is true of a view or an app, and why, in words that a person and `kubectl wait` read.
 
 use crate::named::named;
 
 named! {
-    /// The conditions of a view.
+    /// The conditions of a view, and of an app.
     ConditionType {
         /// Readers are served by a live revision. Alert on this one.
         Available,
@@ -21,6 +21,12 @@ named! {
         SinkReady,
         /// The last rollout ended with its revision live.
         RolloutSucceeded,
+        /// An app's inputs and outputs are there.
+        TopicsReady,
+        /// The API server takes an app's pod template.
+        TemplateValid,
+        /// An app's consumer group is its own: no other app has it, and nobody else is a member.
+        GroupReady,
     }
 }
 
@@ -119,6 +125,24 @@ named! {
         Superseded,
         /// There is no live revision yet.
         NoLiveRevision,
+        /// The app runs as this generation says.
+        Running,
+        /// The app's group is moved to other records.
+        Replaying,
+        /// The API server takes the pod template.
+        TemplateAccepted,
+        /// The API server refuses the pod template; what runs goes on as it was.
+        TemplateRefused,
+        /// A Deployment or ConfigMap of the name that the app's would have is somebody else's, and is left alone.
+        NameTaken,
+        /// All members of the group are of the app.
+        GroupOwn,
+        /// Another StreamApp has the group.
+        GroupTaken,
+        /// Somebody else is a member of the group; a replay waits until they have left.
+        ForeignMember,
+        /// Somebody who is no member committed offsets of the group right after it was reset.
+        ForeignCommitter,
         /// It could not be asked; what was true before is taken to be true still.
         Unknown,
     }
@@ -137,6 +161,6 @@ mod tests {
             assert!(name.chars().all(|letter| letter.is_ascii_alphanumeric()), "{name}");
         }
         assert_eq!(ConditionType::QueryValid.to_string(), "QueryValid");
-        assert_eq!(ConditionType::ALL.len(), 8);
+        assert_eq!(ConditionType::ALL.len(), 11);
     }
 }

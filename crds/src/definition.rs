@@ -5,10 +5,20 @@ use kube::CustomResourceExt;
 
 use crate::materialized_view::{MaterializedView, resource_rules};
 use crate::rollout_plan::RolloutPlan;
+use crate::stream_app::StreamApp;
+use crate::stream_app_plan::StreamAppPlan;
 
 /// The definition of MaterializedView.
 pub fn materialized_view() -> CustomResourceDefinition {
-    let mut definition = MaterializedView::crd();
+    with_name_rules(MaterializedView::crd())
+}
+
+/// The definition of StreamApp.
+pub fn stream_app() -> CustomResourceDefinition {
+    with_name_rules(StreamApp::crd())
+}
+
+fn with_name_rules(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut definition.spec.versions {
         // The derive makes the root's schema by itself; the rule on the resource's name can only be added to it.
         if let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
@@ -24,9 +34,11 @@ pub fn rollout_plan() -> CustomResourceDefinition {
 }
 
 /// Every definition, and where it is written, seen from the top of the repository.
-pub fn all() -> [(CustomResourceDefinition, [&'static str; 2]); 2] {
+pub fn all() -> [(CustomResourceDefinition, [&'static str; 2]); 4] {
     [
         (materialized_view(), ["crds/yaml/materializedview.yaml", "charts/millrace/files/crds/materializedview.yaml"]),
+        (stream_app(), ["crds/yaml/streamapp.yaml", "charts/millrace/files/crds/streamapp.yaml"]),
+        (StreamAppPlan::crd(), ["crds/yaml/streamappplan.yaml", "charts/millrace/files/crds/streamappplan.yaml"]),
         (rollout_plan(), ["crds/yaml/rolloutplan.yaml", "charts/millrace/files/crds/rolloutplan.yaml"]),
     ]
 }

@@ -14,7 +14,7 @@ use crate::validation::{duration_rules, is_duration, must, must_at};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gates {
-    /// The revision is at most this many records behind the live one. A view's first revision has nothing to be behind.
+    /// The revision is at most this many records behind the live one, 2000 at most unless given. A view's first revision has nothing to be behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = behind_rules()))]
     pub max_behind_live: Option<i64>,
@@ -67,6 +67,12 @@ pub(crate) fn rollout_rules() -> Vec<ValidationRule> {
             "!has(self.gates) || self.strategy != 'InPlaceWithDowntime'",
             "rollout.gates are asked for and rollout.strategy is InPlaceWithDowntime, but a revision that goes live at once \
              and empty has nothing to show; take one of them out",
+        ),
+        must_at(
+            ".keepPreviousCurrent",
+            "!self.keepPreviousCurrent || self.strategy != 'InPlaceWithDowntime'",
+            "rollout.keepPreviousCurrent is true and rollout.strategy is InPlaceWithDowntime, but then no revision from \
+             before is kept; take one of them out",
         ),
     ]
 }

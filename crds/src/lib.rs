@@ -3,6 +3,8 @@
 //! Texts such as durations are kept as they were written; each has a method that parses it, so that one wrong text in
 //! one resource never makes a list of resources unreadable. The API server refuses wrong texts at apply.
 
+pub mod app_replay;
+pub mod app_status;
 pub mod condition;
 pub mod definition;
 pub mod duration;
@@ -16,6 +18,8 @@ pub mod rollout;
 pub mod rollout_plan;
 pub mod source;
 pub mod status;
+pub mod stream_app;
+pub mod stream_app_plan;
 pub mod target;
 pub mod verify;
 pub mod workers;
@@ -24,6 +28,8 @@ mod named;
 mod schema;
 mod validation;
 
+pub use app_replay::{AppReplay, AppReplayFrom};
+pub use app_status::{AppPhase, AppReplayStatus, GroupStatus, OffsetsByTopic, PartitionLag, StreamAppStatus};
 pub use condition::{ConditionType, Reason};
 pub use forecast::{Forecast, PartitionForecast};
 pub use gates::{ComparisonGate, Gates};
@@ -36,9 +42,11 @@ pub use rollout::{OnBreakingChange, Promotion, Rollout, Strategy};
 pub use rollout_plan::{ANSWERED, RolloutPlan, RolloutPlanSpec, RolloutPlanStatus, Verdict};
 pub use source::{Column, ColumnFrom, ColumnType, EnsureTopic, Format, KeyFormat, ReadAs, Source};
 pub use status::{
-    ComparisonStatus, MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus, UnequalRow,
-    VerificationResult, VerificationStatus,
+    ComparisonStatus, MaterializedViewStatus, ParallelismStatus, PreviousRevisionStatus, ReplayStatus, RequestStatus,
+    RolloutPhase, RolloutStatus, UnequalRow, VerificationResult, VerificationStatus,
 };
+pub use stream_app::{InternalTopics, StreamApp, StreamAppSpec, TopicUse};
+pub use stream_app_plan::{AppVerdict, StreamAppPlan, StreamAppPlanSpec};
 pub use target::Target;
 pub use verify::Verify;
 pub use workers::{ResourceAmounts, WorkerMode, WorkerResources, Workers};

@@ -84,6 +84,20 @@ use crate::workers::Workers;
         description = "Workers that there are."
     ),
     printcolumn(
+        name = "PREVIOUS",
+        type_ = "string",
+        json_path = ".status.previousRevision.revision",
+        description = "The revision that a rollback would go back to.",
+        priority = 1
+    ),
+    printcolumn(
+        name = "BEHIND",
+        type_ = "integer",
+        json_path = ".status.previousRevision.recordsBehind",
+        description = "Records that it would have to read before.",
+        priority = 1
+    ),
+    printcolumn(
         name = "AGE",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",

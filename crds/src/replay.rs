@@ -66,7 +66,7 @@ pub struct Earliest {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Latest {}
 
-fn id_rules() -> Vec<ValidationRule> {
+pub(crate) fn id_rules() -> Vec<ValidationRule> {
     vec![must(
         "self.matches('^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$')",
         "replay.id is '${self}', but it must have letters a to z, digits, dots, _ and - only, begin and end with a letter \
@@ -75,25 +75,32 @@ fn id_rules() -> Vec<ValidationRule> {
 }
 
 fn from_rules() -> Vec<ValidationRule> {
-    let choices = "[has(self.earliest), has(self.latest), has(self.timestamp), has(self.duration), has(self.offsets)]\
-                   .filter(given, given).size()";
+    choice_rules(&["earliest", "latest", "timestamp", "duration", "offsets"])
+}
+
+/// The rules of a place to begin that may be said in any of these ways.
+pub(crate) fn choice_rules(choices: &[&str]) -> Vec<ValidationRule> {
+    let given: Vec<String> = choices.iter().map(|choice| format!("has(self.{choice})")).collect();
+    let given = format!("[{}].filter(given, given).size()", given.join(", "));
+    let (last, others) = choices.split_last().unwrap_or((&"", &[]));
     vec![
         must(
-            &format!("{choices} >= 1"),
+            &format!("{given} >= 1"),
             "replay.from has no choice, but exactly one place to begin must be said; write from: {earliest: {}}, or take \
              from out",
         ),
         must(
-            &format!("{choices} <= 1"),
+            &format!("{given} <= 1"),
             &format!(
-                "replay.from has ${{{choices}}} choices, but a replay can begin at one place only; write one of earliest, \
-                 latest, timestamp, duration and offsets, and take the others out"
+                "replay.from has ${{{given}}} choices, but a replay can begin at one place only; write one of {} and \
+                 {last}, and take the others out",
+                others.join(", ")
             ),
         ),
     ]
 }
 
-fn timestamp_rules() -> Vec<ValidationRule> {
+pub(crate) fn timestamp_rules() -> Vec<ValidationRule> {
     vec![must(
         "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\
          ([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$')",

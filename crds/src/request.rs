@@ -42,21 +42,10 @@ impl Verb {
 }
 
 /// A request, with the name that was chosen for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
-    /// What was asked for: the annotation is millrace.dev/ and this.
     pub verb: Verb,
-    /// The annotation's value.
-    #[schemars(length(max = 63))]
     pub id: String,
-}
-
-impl Request {
-    /// What an event says once the request has acted and there was nothing to do.
-    pub fn came_to_nothing(&self, why: &str) -> String {
-        format!("{self} came to nothing: {why}")
-    }
 }
 
 impl fmt::Display for Request {

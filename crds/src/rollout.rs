@@ -21,6 +21,8 @@ pub struct Rollout {
     /// How long the revision before the live one is kept.
     #[schemars(length(max = 18), extend("x-kubernetes-validations" = duration_rules("rollout.retainPrevious", false, "1h, or 0s to keep nothing")))]
     pub retain_previous: String,
+    /// While the revision before the live one is kept, its workers go on, so that a rollback has nothing to catch up. They rest while another revision is built, and after a rollback.
+    pub keep_previous_current: bool,
     /// Automatic: a revision goes live once it has caught up. Manual: it waits for the annotation millrace.dev/promote with its name. A view's first revision waits for nobody.
     pub promotion: Promotion,
     /// What happens when a new query lacks columns that readers see. Refuse: nothing is built. AwaitApproval: it is built and waits for the annotation millrace.dev/promote with its name; the columns stay and are null from then on.
@@ -71,6 +73,7 @@ impl Default for Rollout {
         Rollout {
             timeout: "24h".to_string(),
             retain_previous: "1h".to_string(),
+            keep_previous_current: false,
             promotion: Promotion::Automatic,
             on_breaking_change: OnBreakingChange::Refuse,
             strategy: Strategy::Shadow,

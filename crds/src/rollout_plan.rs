@@ -104,11 +104,16 @@ named! {
 impl RolloutPlan {
     /// The answer to the question as it stands; none while there is none.
     pub fn verdict(&self) -> Option<Verdict> {
-        let status = self.status.as_ref().filter(|status| status.observed_generation == self.metadata.generation)?;
-        let answered = |condition: &&Condition| condition.type_ == ANSWERED && condition.status == "True";
-        let condition = status.conditions.iter().find(answered)?;
-        Verdict::ALL.iter().copied().find(|verdict| verdict.as_str() == condition.reason)
+        let reason = answered_reason(self.status.as_ref(), self.metadata.generation)?;
+        Verdict::ALL.iter().copied().find(|verdict| verdict.as_str() == reason)
     }
+}
+
+/// What a question of this generation is answered with; none while it is not.
+pub(crate) fn answered_reason(status: Option<&RolloutPlanStatus>, generation: Option<i64>) -> Option<&str> {
+    let status = status.filter(|status| status.observed_generation == generation)?;
+    let answered = |condition: &&Condition| condition.type_ == ANSWERED && condition.status == "True";
+    Some(&status.conditions.iter().find(answered)?.reason)
 }
 
 fn view_rules() -> Vec<ValidationRule> {

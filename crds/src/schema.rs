@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::validation::{must, name_rules};
+use crate::validation::{must, name_rules, not_empty_rules};
 
 /// Names of columns that make a key, in the order of the key.
 pub fn key(_: &mut SchemaGenerator) -> Schema {
@@ -121,6 +121,67 @@ pub fn replay_offsets(_: &mut SchemaGenerator) -> Schema {
                  !partition.matches('^[0-9]+$'))[0]}', but a partition must be a number; write for example \
                  {users: {0: 1200, 1: 1180}}",
             )],
+        },
+    })
+}
+
+/// Offsets by topic and partition, as they were found.
+pub fn found_offsets(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {
+            "type": "object",
+            "maxProperties": 10000,
+            "additionalProperties": {"type": "integer", "format": "int64"},
+        },
+    })
+}
+
+/// A pod template. The API server checks it whole when the operator asks it for a dry run; here only that it has
+/// containers with images, and what it does not name stays as it was written, also fields newer than this program.
+pub fn pod_template(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "required": ["spec"],
+        "x-kubernetes-preserve-unknown-fields": true,
+        "properties": {
+            "metadata": {
+                "type": "object",
+                "description": "Labels and annotations of the pods.",
+                "x-kubernetes-preserve-unknown-fields": true,
+            },
+            "spec": {
+                "type": "object",
+                "description": "The pods, as a Deployment takes them.",
+                "required": ["containers"],
+                "x-kubernetes-preserve-unknown-fields": true,
+                "properties": {
+                    "containers": {
+                        "type": "array",
+                        "description": "The program, and what runs beside it.",
+                        "maxItems": 16,
+                        "items": {
+                            "type": "object",
+                            "required": ["name"],
+                            "x-kubernetes-preserve-unknown-fields": true,
+                            "properties": {
+                                "name": {"type": "string", "maxLength": 63, "description": "The container's name."},
+                                "image": {"type": "string", "maxLength": 1024, "description": "The image that it runs."},
+                            },
+                            "x-kubernetes-validations": [must(
+                                "has(self.image) && self.image != ''",
+                                "the container '${self.name}' of podTemplate has no image, but there must be one to run; \
+                                 write for example image: registry.example.com/inventory:1.0",
+                            )],
+                        },
+                        "x-kubernetes-validations": not_empty_rules(
+                            "podTemplate.spec.containers",
+                            "write for example containers: [{name: inventory, image: registry.example.com/inventory:1.0}]"
+                        ),
+                    },
+                },
+            },
         },
     })
 }

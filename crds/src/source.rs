@@ -205,7 +205,7 @@ pub(crate) fn sources_rules() -> Vec<ValidationRule> {
     rules
 }
 
-fn topic_rules() -> Vec<ValidationRule> {
+pub(crate) fn topic_rules() -> Vec<ValidationRule> {
     vec![must(
         "self.matches('^[a-zA-Z0-9._-]+$') && !(self in ['.', '..'])",
         "topic is '${self}', but the name of a topic must have letters a to z, digits, dots, _ and - only; write it as \

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::ConditionType;
 use crate::forecast::Forecast;
-use crate::request::Request;
+use crate::request::{Request, Verb};
 use crate::schema;
 
 /// What the operator saw last. Exact and current figures are metrics.
@@ -24,6 +24,9 @@ pub struct MaterializedViewStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub live_revision: Option<String>,
+    /// The revision that a rollback would go back to, while one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_revision: Option<PreviousRevisionStatus>,
     /// The rollout that is going on, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
@@ -40,7 +43,7 @@ pub struct MaterializedViewStatus {
         length(max = 5),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["verb"])
     )]
-    pub requests: Vec<Request>,
+    pub requests: Vec<RequestStatus>,
     /// The verification that goes on, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationStatus>,
@@ -67,6 +70,29 @@ impl MaterializedViewStatus {
     pub fn condition(&self, condition_type: ConditionType) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == condition_type.as_str())
     }
+
+    /// What became of a request, once it has acted.
+    pub fn request(&self, request: &Request) -> Option<&RequestStatus> {
+        self.requests.iter().find(|acted| (acted.verb, &acted.id) == (request.verb, &request.id))
+    }
+}
+
+/// The revision that was live before the live one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousRevisionStatus {
+    /// Its name.
+    #[schemars(length(max = 63))]
+    pub revision: String,
+    /// Whether its workers go on (rollout.keepPreviousCurrent).
+    pub kept_current: bool,
+    /// How many records it lacks that the live revision has read, in a round number; absent while that cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_behind: Option<i64>,
+    /// Until when it is kept (rollout.retainPrevious).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::moment")]
+    pub kept_until: Option<Time>,
 }
 
 /// How far a rollout is.
@@ -132,6 +158,21 @@ pub struct ReplayStatus {
     /// When the replay was accepted.
     #[schemars(schema_with = "schema::moment")]
     pub accepted_at: Time,
+}
+
+/// A request that has acted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestStatus {
+    /// What was asked for: the annotation is millrace.dev/ and this.
+    pub verb: Verb,
+    /// The annotation's value.
+    #[schemars(length(max = 63))]
+    pub id: String,
+    /// Why there was nothing to do; none: something was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub nothing_to_do: Option<String>,
 }
 
 /// What was found when the rows of another revision were compared with those of the live one.

@@ -1,5 +1,7 @@
 //! The resource on a real API server: what it refuses and with which sentence, what it accepts and with which defaults.
 
+#[path = "support/cases.rs"]
+mod cases;
 mod support;
 
 use std::path::Path;
@@ -7,7 +9,7 @@ use std::path::Path;
 use expect_test::expect_file;
 use millrace_crds::{MaterializedView, RolloutPlan, Verdict};
 use serde_json::{Value, json};
-use support::{QUESTIONS, VIEWS, api_server, cases, documents, folder, path_of, read, send};
+use support::{QUESTIONS, VIEWS, api_server, documents, folder, path_of, read, send};
 
 #[tokio::test]
 async fn every_wrong_manifest_is_refused_with_its_sentence() {
@@ -137,7 +139,8 @@ async fn the_view_can_be_scaled_listed_and_found_by_its_short_name() {
             "recordsTotal": 100, "percent": 42, "etaSeconds": 60, "waitingOn": "records",
             "forecast": {"records": 100, "workers": 6}},
         "replays": [{"id": "1", "revision": "5e6f7a8b", "acceptedAt": "2026-01-01T00:00:00Z"}],
-        "requests": [{"verb": "promote", "id": "5e6f7a8b"}, {"verb": "abort", "id": "not-today"}],
+        "requests": [{"verb": "promote", "id": "5e6f7a8b"}, {"verb": "abort", "id": "not-today",
+            "nothingToDo": "no revision is being built"}],
         "lagRecords": 58, "freshnessMilliseconds": 120,
         "parallelism": {"max": 6, "reason": "user-events has 6 partitions"},
         "replicas": 6, "selector": "millrace.dev/view=user-view",
@@ -169,7 +172,8 @@ async fn the_view_can_be_scaled_listed_and_found_by_its_short_name() {
         .iter()
         .filter_map(|column| column["name"].as_str())
         .collect();
-    assert_eq!(names, ["Name", "READY", "STATUS", "ROLLOUT", "PROGRESS", "ETA", "LAG", "FRESHNESS", "REPLICAS", "AGE"]);
+    let always = ["Name", "READY", "STATUS", "ROLLOUT", "PROGRESS", "ETA", "LAG", "FRESHNESS", "REPLICAS"];
+    assert_eq!(names, [&always[..], &["PREVIOUS", "BEHIND", "AGE"]].concat());
     let cells = table["rows"][0]["cells"].as_array().expect("cells");
     assert_eq!(
         cells[..9],

@@ -14,7 +14,7 @@ if [ "${1:-}" != --lock ] && complete; then
   exit
 fi
 command -v mvn >/dev/null || {
-  echo "images/kafka/fetch.sh: no mvn on PATH; it copies Kafka's jars from Maven Central: install the package 'maven'" >&2
+  echo "$0: no mvn on PATH; it copies jars from Maven Central: install the package 'maven'" >&2
   exit 1
 }
 rm -rf libs
@@ -22,9 +22,9 @@ mvn --batch-mode --quiet -Dstyle.color=never --file pom.xml $plugin:copy-depende
 if [ "${1:-}" = --lock ]; then
   (cd libs && sha256sum -- *.jar) >jars.sha256
 elif ! complete; then
-  echo "images/kafka/fetch.sh: the jars that Maven brought differ from jars.sha256:" >&2
+  echo "$0: the jars that Maven brought differ from jars.sha256:" >&2
   diff jars.sha256 <(cd libs && sha256sum -- *.jar) >&2 || true
-  echo "run images/kafka/fetch.sh --lock if pom.xml was changed on purpose; otherwise mistrust the mirror and delete ~/.m2/repository" >&2
+  echo "run $0 --lock if pom.xml was changed on purpose; otherwise mistrust the mirror and delete ~/.m2/repository" >&2
   rm -rf libs
   exit 1
 fi

@@ -2,19 +2,18 @@
 //! at every resync.
 
 use crate::{
-    questions,
+    apps, questions,
     telemetry::Metrics,
     view::{
         action::Action,
-        desired::Desired,
         event::Event,
         moment::Moment,
         plan::{Plan, plan},
-        rhythm::{Memory, Rhythm},
+        rhythm::{Memory, Rhythm, Round},
         spec::{Settings, parse},
         status::{Outcome, status},
     },
-    world::{Performed, Report, World},
+    world::{Apps, Kind, Performed, Report, World},
 };
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -22,11 +21,11 @@ use kube::{
     Api, Client, ResourceExt,
     runtime::{Controller, Predicate, PredicateConfig, WatchStreamExt, controller, predicates, reflector, watcher},
 };
-use millrace_crds::MaterializedView;
+use millrace_crds::{MaterializedView, MaterializedViewStatus, StreamAppStatus};
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -38,17 +37,22 @@ pub struct Reconciler<W> {
     pub settings: Settings,
     pub rhythm: Rhythm,
     pub metrics: Arc<Metrics>,
-    pub memories: Mutex<HashMap<String, Memory>>,
+    pub memories: Memories<MaterializedViewStatus>,
+    pub app_memories: Memories<StreamAppStatus>,
 }
 
-/// Keeps views true and answers questions about them, until `stop` is ready.
-pub async fn run<W: World + Send + Sync + 'static>(
+/// Keeps views and apps true and answers questions about them, until `stop` is ready.
+pub async fn run<W: World + World<Apps> + Send + Sync + 'static>(
     client: Client,
     reconciler: Reconciler<W>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let (reconciler, stop) = (Arc::new(reconciler), stop.shared());
-    tokio::join!(run_views(client.clone(), reconciler.clone(), stop.clone()), questions::run(client, reconciler, stop));
+    tokio::join!(
+        run_views(client.clone(), reconciler.clone(), stop.clone()),
+        apps::run(client.clone(), reconciler.clone(), stop.clone()),
+        questions::run(client, reconciler, stop)
+    );
 }
 
 async fn run_views<W: World + Send + Sync + 'static>(
@@ -85,14 +89,15 @@ async fn reconcile<W: World>(
     reconciler: Arc<Reconciler<W>>,
 ) -> Result<controller::Action, Infallible> {
     let begun = std::time::Instant::now();
-    let mut memory = reconciler.remember(&resource);
+    let uid = resource.uid().unwrap_or_default();
+    let mut memory = reconciler.memories.of(&uid);
     let desired = parse(&resource, &reconciler.settings);
     let observed = reconciler.world.observe(&desired).await;
     let plan = plan(&desired, &observed, now());
-    let (outcome, mut events) = perform(&reconciler.world, &desired, &plan).await;
-    let previous = memory.status(&resource);
+    let (outcome, mut events) = perform(&reconciler.world, &desired, &plan.actions).await;
+    let previous = memory.status(resource.status.as_ref()).unwrap_or_default();
     let status = status(&desired, &observed, &plan, &outcome, &previous, now());
-    events.extend(memory.warnings(&plan, &outcome));
+    events.extend(memory.warnings(&plan.troubles, &outcome));
     reconciler.metrics.round(&desired, &plan, &outcome, &status, begun.elapsed());
     let gone = desired.deletion.is_some()
         && plan.actions.iter().any(|action| matches!(action, Action::RemoveFinalizer { .. }));
@@ -101,31 +106,38 @@ async fn reconcile<W: World>(
         tracing::warn!(view = %desired.identity.name, %trouble, "status not written");
         memory.forget_status();
     }
-    let again = memory.again(&reconciler.rhythm, &plan, &outcome, rand::random());
+    let Plan { actions, troubles, look_again, .. } = &plan;
+    let round = Round { actions, troubles, look_again: *look_again, outcome: &outcome };
+    let again = memory.again(&reconciler.rhythm, round, rand::random());
     if gone && outcome == Outcome::Done {
-        reconciler.forget(&desired);
+        reconciler.memories.forget(&uid);
+        reconciler.metrics.forget(&desired.identity.name);
         return Ok(controller::Action::await_change());
     }
-    reconciler.keep(&resource, memory);
+    reconciler.memories.keep(uid, memory);
     Ok(controller::Action::requeue(again))
 }
 
 /// Does the plan's actions in their order, up to the first that fails or must wait.
-async fn perform<W: World>(world: &W, desired: &Desired, plan: &Plan) -> (Outcome, Vec<Event>) {
-    let view = &desired.identity.name;
+pub async fn perform<K: Kind, W: World<K>>(
+    world: &W,
+    desired: &K::Desired,
+    actions: &[K::Action],
+) -> (Outcome, Vec<Event>) {
+    let resource = K::name(desired);
     let mut events = Vec::new();
-    for action in &plan.actions {
+    for action in actions {
         match world.perform(desired, action).await {
             Ok(Performed::Done) => {
-                tracing::info!(%view, %action, "done");
-                events.extend(action.event());
+                tracing::info!(resource, %action, "done");
+                events.extend(K::event(action));
             }
             Ok(Performed::NotYet(what)) => {
-                tracing::debug!(%view, %action, waiting_on = what, "not yet");
+                tracing::debug!(resource, %action, waiting_on = what, "not yet");
                 return (Outcome::Waiting(what), events);
             }
             Err(trouble) => {
-                tracing::warn!(%view, %action, %trouble, "failed");
+                tracing::warn!(resource, %action, %trouble, "failed");
                 return (Outcome::Failed(trouble), events);
             }
         }
@@ -138,22 +150,30 @@ pub fn now() -> Moment {
     Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-impl<W> Reconciler<W> {
-    fn memories(&self) -> std::sync::MutexGuard<'_, HashMap<String, Memory>> {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is remembered of each resource, by its uid: only how often and when, never what is true.
+#[derive(Debug)]
+pub struct Memories<S>(Mutex<HashMap<String, Memory<S>>>);
+
+impl<S> Default for Memories<S> {
+    fn default() -> Memories<S> {
+        Memories(Mutex::default())
+    }
+}
+
+impl<S: Clone> Memories<S> {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Memory<S>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is remembered of a view: only how often and when, never what is true.
-    fn remember(&self, resource: &MaterializedView) -> Memory {
-        self.memories().get(&resource.uid().unwrap_or_default()).cloned().unwrap_or_default()
+    pub fn of(&self, uid: &str) -> Memory<S> {
+        self.all().get(uid).cloned().unwrap_or_default()
     }
 
-    fn keep(&self, resource: &MaterializedView, memory: Memory) {
-        self.memories().insert(resource.uid().unwrap_or_default(), memory);
+    pub fn keep(&self, uid: String, memory: Memory<S>) {
+        self.all().insert(uid, memory);
     }
 
-    fn forget(&self, desired: &Desired) {
-        self.memories().remove(&desired.identity.uid);
-        self.metrics.forget(&desired.identity.name);
+    pub fn forget(&self, uid: &str) {
+        self.all().remove(uid);
     }
 }

@@ -31,6 +31,7 @@ async fn main() -> anyhow::Result<()> {
         rhythm: Rhythm { resync: config.resync() },
         metrics: metrics.clone(),
         memories: Default::default(),
+        app_memories: Default::default(),
     };
     let mut ended = signal(SignalKind::terminate())?;
     let mut leadership = tokio::select! {

@@ -1,7 +1,8 @@
-//! The second controller: answers each RolloutPlan with what the first one would do, does none of it, and deletes the
-//! question when it has been there for a while.
+//! The controllers of questions: each RolloutPlan and each StreamAppPlan is answered with what the operator would do, none
+//! of it is done, and the question is deleted when it has been there for a while.
 
 use crate::{
+    app,
     controller::{Reconciler, now},
     view::{
         moment::Moment,
@@ -9,17 +10,20 @@ use crate::{
         spec::parse,
         trouble::Trouble,
     },
-    world::{World, cluster},
+    world::{
+        Apps, Views, World,
+        cluster::{self, Namespaced},
+    },
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use kube::{
     Api, Client, ResourceExt,
     runtime::{Controller, controller, watcher},
 };
-use millrace_crds::RolloutPlan;
+use millrace_crds::{RolloutPlan, RolloutPlanStatus, StreamAppPlan};
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-/// Questions that are answered at the same time: those who ask do not keep views waiting.
+/// Questions of a kind that are answered at the same time: those who ask do not keep views waiting.
 const CONCURRENCY: u16 = 2;
 /// How long a question is kept.
 const KEPT_FOR: Duration = Duration::from_secs(600);
@@ -31,17 +35,65 @@ struct Asked<W> {
     reconciler: Arc<Reconciler<W>>,
 }
 
+/// A kind of question.
+trait Question: Namespaced + Send + Sync + 'static {
+    fn is_answered(&self) -> bool;
+
+    /// Looks, and says what would be done; a status without a verdict when something could not be seen.
+    fn ask<W: World + World<Apps> + Send + Sync>(
+        &self,
+        asked: &Asked<W>,
+    ) -> impl Future<Output = Result<RolloutPlanStatus, Trouble>> + Send;
+}
+
+impl Question for RolloutPlan {
+    fn is_answered(&self) -> bool {
+        self.verdict().is_some()
+    }
+
+    async fn ask<W: World + World<Apps> + Send + Sync>(&self, asked: &Asked<W>) -> Result<RolloutPlanStatus, Trouble> {
+        let Asked { client, reconciler } = asked;
+        let there = cluster::asked_about(client, self, &self.spec.view).await?;
+        let desired = parse(&supposed(self, there), &reconciler.settings);
+        let observed = World::<Views>::observe(&reconciler.world, &desired).await;
+        Ok(status(self, answer(&desired, &observed, now()), now()))
+    }
+}
+
+impl Question for StreamAppPlan {
+    fn is_answered(&self) -> bool {
+        self.verdict().is_some()
+    }
+
+    async fn ask<W: World + World<Apps> + Send + Sync>(&self, asked: &Asked<W>) -> Result<RolloutPlanStatus, Trouble> {
+        let Asked { client, reconciler } = asked;
+        let there = cluster::asked_about(client, self, &self.spec.app).await?;
+        let others = cluster::all_apps(client).await?;
+        let desired = app::spec::parse(&app::question::supposed(self, there), &reconciler.settings, &others);
+        let observed = World::<Apps>::observe(&reconciler.world, &desired).await;
+        Ok(app::question::status(self, &desired, &observed, now()))
+    }
+}
+
 /// Runs until `stop` is ready.
-pub async fn run<W: World + Send + Sync + 'static>(
+pub async fn run<W: World + World<Apps> + Send + Sync + 'static>(
     client: Client,
     reconciler: Arc<Reconciler<W>>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let questions: Api<RolloutPlan> = Api::all(client.clone());
+    let (asked, stop) = (Arc::new(Asked { client, reconciler }), stop.shared());
+    tokio::join!(run_one::<RolloutPlan, W>(asked.clone(), stop.clone()), run_one::<StreamAppPlan, W>(asked, stop));
+}
+
+async fn run_one<Q: Question, W: World + World<Apps> + Send + Sync + 'static>(
+    asked: Arc<Asked<W>>,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let questions: Api<Q> = Api::all(asked.client.clone());
     Controller::new(questions, watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
-        .run(reconcile::<W>, |_, error: &Infallible, _| match *error {}, Arc::new(Asked { client, reconciler }))
+        .run(reconcile::<Q, W>, |_, error: &Infallible, _| match *error {}, asked)
         .for_each(|round| async move {
             if let Err(error) = round {
                 tracing::warn!(%error, "watch of questions interrupted");
@@ -50,11 +102,11 @@ pub async fn run<W: World + Send + Sync + 'static>(
         .await;
 }
 
-async fn reconcile<W: World>(
-    question: Arc<RolloutPlan>,
+async fn reconcile<Q: Question, W: World + World<Apps> + Send + Sync + 'static>(
+    question: Arc<Q>,
     asked: Arc<Asked<W>>,
 ) -> Result<controller::Action, Infallible> {
-    let again = match attend(&question, &asked).await {
+    let again = match attend(&*question, &asked).await {
         Ok(again) => again,
         Err(trouble) => {
             tracing::warn!(question = question.name_any(), %trouble, "not answered");
@@ -65,22 +117,21 @@ async fn reconcile<W: World>(
 }
 
 /// Answers the question, or deletes it; when to look at it again.
-async fn attend<W: World>(question: &RolloutPlan, asked: &Asked<W>) -> Result<Option<Duration>, Trouble> {
-    let Asked { client, reconciler } = asked;
+async fn attend<Q: Question, W: World + World<Apps> + Send + Sync>(
+    question: &Q,
+    asked: &Asked<W>,
+) -> Result<Option<Duration>, Trouble> {
     let asked_at = question.creation_timestamp().map(|time| Moment(time.0.as_millisecond()));
     let left = KEPT_FOR.saturating_sub(asked_at.map_or(Duration::ZERO, |at| now().since(at)));
     if left.is_zero() {
-        cluster::forget(client, question).await?;
+        cluster::forget(&asked.client, question).await?;
         return Ok(None);
     }
-    if question.verdict().is_some() {
+    if question.is_answered() {
         return Ok(Some(left));
     }
-    let there = cluster::view_asked_about(client, question).await?;
-    let desired = parse(&supposed(question, there), &reconciler.settings);
-    let observed = reconciler.world.observe(&desired).await;
-    let answer = answer(&desired, &observed, now());
-    let again = if answer.is_ok() { left } else { AGAIN_AFTER.min(left) };
-    cluster::write_answer(client, question, &status(question, answer, now())).await?;
+    let status = question.ask(asked).await?;
+    let again = if status.text.is_some() { left } else { AGAIN_AFTER.min(left) };
+    cluster::write_answer(&asked.client, question, &status).await?;
     Ok(Some(again))
 }

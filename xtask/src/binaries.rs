@@ -19,12 +19,13 @@ pub struct Binary {
     pub image: &'static str,
 }
 
-pub const DEMO_USERS: Binary = Binary { name: "millrace-demo-users", image: "demo-users" };
+/// Every service and app of the shop.
+pub const DEMO: Binary = Binary { name: "millrace-demo", image: "demo" };
 
 pub const BINARIES: [Binary; 3] = [
     Binary { name: "millrace-operator", image: "operator" },
     Binary { name: "millrace-worker", image: "worker" },
-    DEMO_USERS,
+    DEMO,
 ];
 
 /// The program that people type; no image has it.

@@ -30,7 +30,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// A running system: kind cluster of four nodes, three Kafka brokers, Postgres, the operator, the demo service.
+    /// A running system: kind cluster of four nodes, three Kafka brokers, Postgres, the operator, the shop.
     ///
     /// Uses what is there (a Docker engine; kind, kubectl and helm of fitting versions; a node image) and makes what
     /// is not, after saying so. Run it again at any time: only what changed is built, loaded and rolled out, and a
@@ -38,15 +38,19 @@ enum Command {
     Up,
     /// Removes the cluster with everything in it, and nothing else of yours.
     Down,
-    /// One page: nodes, pods, views with their lag, and the addresses on this host.
+    /// One page: nodes, pods, views and apps with their lag, consumer groups, the shop's numbers, the addresses here.
     Status,
     /// Prints the address of the cluster's Postgres, for `psql "$(cargo xtask uri)"`.
     Uri,
-    /// Sends users to the topic user-events with a progress bar, then compares shop.user_view with what it sent.
+    /// Sends users to the topic user-events, then compares shop.user_view with what it sent; or sends orders to
+    /// order-events, then waits until the apps have dealt with each.
     Load {
-        /// How many distinct users.
-        #[arg(long, default_value = "452000")]
-        users: NonZeroU64,
+        /// How many distinct users; 452000 when there are no orders either.
+        #[arg(long)]
+        users: Option<NonZeroU64>,
+        /// How many orders.
+        #[arg(long)]
+        orders: Option<NonZeroU64>,
         /// Records a second; as fast as the brokers take them when left out.
         #[arg(long)]
         rate: Option<NonZeroU64>,
@@ -86,7 +90,7 @@ pub fn run() -> Result<()> {
             println!("{}", postgres::uri_on_host(&at_hand()?)?);
             Ok(())
         }
-        Command::Load { users, rate } => load::load(&checkout, &at_hand()?, users, rate),
+        Command::Load { users, orders, rate } => load::load(&checkout, &at_hand()?, users, orders, rate),
         Command::Images { stage_only: true } => images::stage_contexts(&checkout),
         Command::Images { stage_only: false } => images::ensure(&checkout).map(drop),
         Command::Test(options) => test::test(&checkout, &options),

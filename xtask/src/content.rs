@@ -25,6 +25,11 @@ pub fn hash_of_folder(folder: &Path) -> Result<String> {
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// Of something that stands on another thing: it changes with either.
+pub fn hash_of_both(own: &str, base: &str) -> String {
+    Sha256::digest(format!("{own} on {base}")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];

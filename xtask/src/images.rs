@@ -1,4 +1,4 @@
-//! The five images: built when their content changed, named by it, and loaded into the nodes that lack them.
+//! The images: built when their content changed, named by it, and loaded into the nodes that lack them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use crate::binaries::{self, BINARIES};
 use crate::checkout::{CLUSTER, Checkout};
 use crate::cluster::{self, Node};
-use crate::content::hash_of_folder;
+use crate::content::{hash_of_both, hash_of_folder};
 use crate::engine::docker;
 use crate::invocation::Invocation;
 use crate::packages;
@@ -19,8 +19,12 @@ use crate::stage::Stage;
 const CONTENT_LABEL: &str = "dev.millrace.content";
 
 /// Folders below images/, each with the tag that a person and the chart's defaults use.
-const TAGS: [(&str, &str); 5] =
-    [("kafka", "4.1.1"), ("postgres", "15"), ("operator", "dev"), ("worker", "dev"), ("demo-users", "dev")];
+const TAGS: [(&str, &str); 6] =
+    [("kafka", "4.1.1"), ("postgres", "15"), ("operator", "dev"), ("worker", "dev"), ("demo", "dev"), (STREAMS, "dev")];
+
+/// The Kafka Streams program stands on Kafka's image, which has the Java machine and all jars but one: nodes get those once.
+const STREAMS: &str = "demo-streams";
+const BASE_OF_STREAMS: &str = "kafka";
 
 /// An image as it was built: `millrace/worker:dev`, and the same by its content, `millrace/worker:dev-0123456789ab`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub struct Image {
     pub folder: &'static str,
     tag: &'static str,
     content: String,
+    /// By its content, the image that this one stands on.
+    base: Option<String>,
 }
 
 impl Image {
@@ -48,6 +54,11 @@ impl Image {
         format!("{}:{}", self.repository(), self.content_tag())
     }
 
+    /// Whether the chart has a value that names it; the others are the demo's.
+    pub fn is_of_the_chart(&self) -> bool {
+        !self.folder.starts_with("demo")
+    }
+
     fn is_built(&self) -> bool {
         let label = |name: &str| {
             docker()
@@ -63,6 +74,7 @@ impl Image {
         let mut build = docker()
             .args(["build", "--label", &format!("{CONTENT_LABEL}={}", self.content)])
             .args(["--tag", &self.plain_name(), "--tag", &self.name()])
+            .args(self.base.iter().flat_map(|base| ["--build-arg".to_owned(), format!("BASE={base}")]))
             .arg(checkout.path("images").join(self.folder));
         if !docker().args(["buildx", "version"]).succeeds() {
             // Without buildx the client warns and falls back; saying so keeps the log to what matters.
@@ -77,36 +89,64 @@ pub fn ensure(checkout: &Checkout) -> Result<Vec<Image>> {
     stage_contexts(checkout)?;
     let mend = "the log names the Dockerfile's failing line; `apt-get` inside a build needs the engine's network";
     Stage::run(checkout, "images", mend, |stage| {
-        let images = TAGS
-            .map(|(folder, tag)| {
-                let content = hash_of_folder(&checkout.path("images").join(folder))?;
-                Ok(Image { folder, tag, content })
-            })
-            .into_iter()
-            .collect::<Result<Vec<Image>>>()?;
+        let images = describe(checkout)?;
         let changed: Vec<&Image> = images.iter().filter(|image| !image.is_built()).collect();
         let names: Vec<String> = changed.iter().map(|image| image.plain_name()).collect();
         if !names.is_empty() {
             stage.say(&format!("building {}", names.join(" ")));
         }
-        build_together(checkout, stage.log(), &changed)?;
+        let (bases, others): (Vec<&Image>, Vec<&Image>) =
+            changed.into_iter().partition(|image| image.folder == BASE_OF_STREAMS);
+        build_together(checkout, stage.log(), &bases)?;
+        build_together(checkout, stage.log(), &others)?;
         let said = if names.is_empty() { "nothing changed".into() } else { format!("built {}", names.join(" ")) };
         Ok((images, said))
     })
 }
 
-/// Every image's folder as `docker build` wants it: programs staged, Kafka's jars fetched.
+/// Every image as its folder, and that of its base, make it now.
+fn describe(checkout: &Checkout) -> Result<Vec<Image>> {
+    let mut images: Vec<Image> = Vec::new();
+    for (folder, tag) in TAGS {
+        let mut content = hash_of_folder(&checkout.path("images").join(folder))?;
+        let base = images.iter().find(|image| folder == STREAMS && image.folder == BASE_OF_STREAMS);
+        let base = base.map(|base| {
+            content = hash_of_both(&content, &base.content);
+            base.name()
+        });
+        images.push(Image { folder, tag, content, base });
+    }
+    Ok(images)
+}
+
+/// Every image's folder as `docker build` wants it: programs staged, jars fetched, the Kafka Streams program compiled.
 pub fn stage_contexts(checkout: &Checkout) -> Result<()> {
     let programs = binaries::build(checkout, &BINARIES.map(|binary| binary.name))?;
-    let mend = "Kafka's jars come from Maven Central: the log says what Maven could not fetch";
+    let mend =
+        "Kafka's jars come from Maven Central: the log says what Maven could not fetch, or what javac did not like";
     Stage::run(checkout, "image contexts", mend, |stage| {
         for (binary, program) in BINARIES.into_iter().zip(&programs) {
             binaries::stage(checkout, binary, program)?;
         }
         packages::install(stage, &packages::missing(packages::FOR_THE_IMAGES))?;
-        Invocation::new("bash").arg(checkout.path("images/kafka/fetch.sh")).run_logged(stage.log(), |_| {})?;
-        Ok(((), "images/*/stage, images/kafka/libs".into()))
+        for folder in [BASE_OF_STREAMS, STREAMS] {
+            let fetch = checkout.path("images").join(folder).join("fetch.sh");
+            Invocation::new("bash").arg(fetch).run_logged(stage.log(), |_| {})?;
+        }
+        compile_streams(checkout, stage)?;
+        Ok(((), "images/*/stage, images/*/libs".into()))
     })
+}
+
+fn compile_streams(checkout: &Checkout, stage: &Stage) -> Result<()> {
+    let images = checkout.path("images");
+    let jars = [BASE_OF_STREAMS, STREAMS].map(|folder| format!("{}/*", images.join(folder).join("libs").display()));
+    Invocation::new("javac")
+        .args(["--release", "17", "-d"])
+        .arg(images.join(STREAMS).join("stage"))
+        .args(["-cp", &jars.join(":")])
+        .arg(checkout.path("workloads/demo/streams/ProductTotals.java"))
+        .run_logged(stage.log(), |_| {})
 }
 
 fn build_together(checkout: &Checkout, log: &Path, images: &[&Image]) -> Result<()> {
@@ -183,7 +223,10 @@ pub fn remove_unused(checkout: &Checkout, images: &[Image], named_in_cluster: &B
         }
         let listed =
             docker().args(["images", "--format", "docker.io/{{.Repository}}:{{.Tag}}", "millrace/*"]).output()?;
-        for name in unused(listed.lines().map(str::to_owned), &keep) {
+        let mut unused = unused(listed.lines().map(str::to_owned), &keep);
+        // What stands on an image goes before it.
+        unused.sort_by_key(|name| !name.contains(STREAMS));
+        for name in unused {
             docker().args(["rmi", &name]).run_logged(stage.log(), |_| {})?;
             removed.insert(name);
         }
@@ -211,7 +254,7 @@ mod tests {
     use super::*;
 
     fn worker(content: &str) -> Image {
-        Image { folder: "worker", tag: "dev", content: content.repeat(8) }
+        Image { folder: "worker", tag: "dev", content: content.repeat(8), base: None }
     }
 
     #[test]

@@ -26,8 +26,10 @@ pub const FOR_THE_BUILD: &[Package] = &[
     package("pkg-config", &["pkg-config", "--version"]),
 ];
 
-/// Kafka's jars come from Maven Central, for the image and for the tests' own brokers.
-pub const FOR_THE_IMAGES: &[Package] = &[package("maven", &["mvn", "--version"])];
+/// Kafka's jars come from Maven Central, for the image and for the tests' own brokers; the demo's Kafka Streams program is
+/// compiled with them.
+pub const FOR_THE_IMAGES: &[Package] =
+    &[package("maven", &["mvn", "--version"]), package("openjdk-17-jdk-headless", &["javac", "--version"])];
 
 /// The real Postgres of the store tests and of the oracle, and psql for the examples' tests.
 pub const FOR_THE_TESTS: &[Package] = &[

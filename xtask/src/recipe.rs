@@ -37,6 +37,11 @@ impl Recipe {
         self.cache.join("bin")
     }
 
+    /// Whether the recipe has made these already.
+    pub fn has_programs(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.programs_folder().join(name).is_file())
+    }
+
     /// Runs one part of the recipe; what it says it is doing is said on the stage.
     pub fn make(&self, stage: &Stage, part: &[&str]) -> Result<()> {
         Invocation::new("bash")

@@ -1,4 +1,4 @@
-//! The Helm release, the namespace of the examples and the demo service: installed, then waited for.
+//! The Helm release, the namespace of the examples and the services of the shop: installed, then waited for.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::binaries::DEMO;
 use crate::checkout::{Checkout, RELEASE, SYSTEM_NAMESPACE};
 use crate::host;
 use crate::images::Image;
 use crate::programs::Programs;
+use crate::shop::{self, SERVICES};
 use crate::stage::Stage;
 use crate::workload::{Workload, parse_workloads};
 
@@ -25,7 +27,7 @@ pub fn ensure(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Res
             .args(["upgrade", "--install", RELEASE])
             .arg(checkout.path("charts/millrace"))
             .args(["--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--timeout", "120s"]);
-        for image in images.iter().filter(|image| image.folder != DEMO) {
+        for image in images.iter().filter(|image| image.is_of_the_chart()) {
             let value = format!("{}.image", image.folder);
             upgrade = upgrade
                 .args(["--set", &format!("{value}.repository={}", image.repository())])
@@ -33,18 +35,26 @@ pub fn ensure(checkout: &Checkout, programs: &Programs, images: &[Image]) -> Res
         }
         upgrade.run_logged(stage.log(), |_| {})?;
         apply(checkout, stage, programs, "deploy/shop.yaml", |manifest| manifest)?;
-        apply(checkout, stage, programs, "deploy/demo-users.yaml", |manifest| with_demo_image(&manifest, images))?;
-        Ok(((), format!("{RELEASE} in {SYSTEM_NAMESPACE}, demo-users, namespace shop")))
+        for service in &SERVICES {
+            apply(checkout, stage, programs, "deploy/demo-service.yaml", |template| {
+                with_demo_image(&service.manifest(&template), images)
+            })?;
+        }
+        let names = SERVICES.map(|service| format!("demo-{}", service.name)).join(" ");
+        Ok(((), format!("{RELEASE} in {SYSTEM_NAMESPACE}, {names}, namespace shop")))
     })?;
-    wait(checkout, programs)
+    wait(checkout, programs)?;
+    let mend = "`kubectl -n millrace-system exec -it postgres-0 -- psql` must open; the log has its refusal";
+    Stage::run(checkout, "login of the apps", mend, |stage| {
+        shop::ensure_login(stage, programs)?;
+        Ok(((), "Secret shop-apps-postgres in namespace shop".into()))
+    })
 }
-
-const DEMO: &str = "demo-users";
 
 fn with_demo_image(manifest: &str, images: &[Image]) -> String {
     images
         .iter()
-        .filter(|image| image.folder == DEMO)
+        .filter(|image| image.folder == DEMO.image)
         .fold(manifest.to_owned(), |manifest, image| manifest.replace(&image.plain_name(), &image.name()))
 }
 

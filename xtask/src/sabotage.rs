@@ -18,6 +18,8 @@ mod page;
 pub const LIST: &str = "tests/sabotage.yaml";
 /// Says which fault is on; release builds do not know it.
 const SWITCH: &str = "MILLRACE_FAULT";
+/// As many histories of the operator's simulation meet each of its faults, several times over.
+const FEW_HISTORIES: (&str, &str) = ("MILLRACE_HISTORIES", "300");
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +106,7 @@ fn test(
     let tests = || cargo().directory(checkout.root()).args(["test", "--workspace", "--no-fail-fast"]).args(&which);
     // A build that fails is not a test that fails.
     tests().arg("--no-run").run_logged(stage.log(), |_| {})?;
-    let run = tests().arg("--").args(filters).env(SWITCH, fault.unwrap_or(""));
+    let run = tests().arg("--").args(filters).env(SWITCH, fault.unwrap_or("")).env(FEW_HISTORIES.0, FEW_HISTORIES.1);
     // The outcome is read from what the runner says, test by test.
     let _ = run.run_logged(&log, |_| {});
     let text = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;

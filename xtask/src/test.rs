@@ -14,7 +14,7 @@ use crate::programs::Programs;
 use crate::recipe::Recipe;
 use crate::sabotage;
 use crate::stage::Stage;
-use crate::test_programs;
+use crate::test_programs::{self, ON_THE_CLUSTER};
 use crate::test_results::TestResults;
 use crate::up;
 
@@ -26,7 +26,8 @@ pub struct TestOptions {
     /// Leaves this stage out; may be given several times.
     #[arg(long, value_name = "STAGE")]
     skip: Vec<TestStage>,
-    /// The long form: more random histories, and a million keys through one worker.
+    /// The long form: more random histories, a million keys through one worker, and a million records replayed on the
+    /// cluster while all that can be killed is killed.
     #[arg(long)]
     soak: bool,
     /// Every named fault of tests/sabotage.yaml, not only those that each run tries.
@@ -40,10 +41,12 @@ enum TestStage {
     Format,
     /// clippy has nothing to say.
     Lints,
-    /// Images are built and the cluster runs them, as after `cargo xtask up`.
-    Up,
+    /// Every test program is compiled: nothing else needs the processors then.
+    Build,
     /// Everything that needs no cluster, with a real Postgres and a real API server where a test takes one.
     Unit,
+    /// Images are built and the cluster runs them, as after `cargo xtask up`.
+    Up,
     /// The tests on the real cluster.
     Cluster,
     /// Named faults are switched on, and the tests must notice.
@@ -51,16 +54,20 @@ enum TestStage {
 }
 
 impl TestStage {
-    /// The API server's programs may come out of the cluster's nodes: `up` goes before `unit`.
-    const ALL: [Self; 6] = [Self::Format, Self::Lints, Self::Up, Self::Unit, Self::Cluster, Self::Sabotage];
+    const ALL: [Self; 7] =
+        [Self::Format, Self::Lints, Self::Build, Self::Unit, Self::Up, Self::Cluster, Self::Sabotage];
+    /// On a machine that has no API server's programs yet: they are made with the node image, or come out of a node.
+    const ON_A_NEW_MACHINE: [Self; 7] =
+        [Self::Format, Self::Lints, Self::Build, Self::Up, Self::Unit, Self::Cluster, Self::Sabotage];
 }
 
 impl TestOptions {
-    fn stages(&self) -> Vec<TestStage> {
+    fn stages(&self, new_machine: bool) -> Vec<TestStage> {
+        let all = if new_machine { TestStage::ON_A_NEW_MACHINE } else { TestStage::ALL };
         let wanted = |stage: &TestStage| {
             if self.only.is_empty() { !self.skip.contains(stage) } else { self.only.contains(stage) }
         };
-        TestStage::ALL.into_iter().filter(wanted).collect()
+        all.into_iter().filter(wanted).collect()
     }
 }
 
@@ -70,7 +77,8 @@ pub fn test(checkout: &Checkout, options: &TestOptions) -> Result<()> {
     let mut results = TestResults::default();
     let mut seconds = Vec::new();
     let outcome = prepare(checkout).and_then(|()| {
-        options.stages().into_iter().try_for_each(|stage| {
+        let new_machine = !Recipe::read(checkout)?.has_programs(&["etcd", "kube-apiserver"]);
+        options.stages(new_machine).into_iter().try_for_each(|stage| {
             let stage_started = Instant::now();
             let outcome = run(checkout, options, stage, &mut results);
             seconds.push((stage, stage_started.elapsed().as_secs_f64()));
@@ -118,26 +126,30 @@ fn run(checkout: &Checkout, options: &TestOptions, stage: TestStage, results: &m
         TestStage::Lints => {
             // Neither `--all-targets` nor plain `cargo test` takes the tests on the cluster along: they are named.
             for (title, targets) in
-                [("clippy", &["--all-targets"][..]), ("clippy of cluster tests", &["--test", "cluster"])]
+                [("clippy", &["--all-targets"][..]), ("clippy of cluster tests", &["--test", ON_THE_CLUSTER])]
             {
                 let run = cargo().args(["clippy", "--workspace"]).args(targets).args(["--", "-D", "warnings"]);
                 check(checkout, title, "the log has every finding with its place", run)?;
             }
             Ok(())
         }
+        TestStage::Build => test_programs::build(checkout, options.soak).map(|_| ()),
         TestStage::Up => up::up(checkout),
         TestStage::Unit => test_programs::run(checkout, options.soak, results),
         TestStage::Cluster => {
             let programs = Programs::at_hand(&Recipe::read(checkout)?)?;
+            // By the names of their modules: those of the long form run when it is asked for.
+            let long = options.soak.then_some(("cluster tests of the long form", "soak::", "1"));
             [("cluster tests side by side", "together::", "3"), ("cluster tests one by one", "alone::", "1")]
                 .into_iter()
+                .chain(long)
                 .try_for_each(|(title, module, threads)| {
                     // By its name in the whole workspace, not by package: see `cargo::build`.
                     let run = cargo().env("PATH", programs.search_path()).args([
                         "test",
                         "--workspace",
                         "--test",
-                        "cluster",
+                        ON_THE_CLUSTER,
                         "--",
                         module,
                         "--test-threads",
@@ -187,7 +199,7 @@ mod tests {
     use super::*;
 
     fn stages(only: &[TestStage], skip: &[TestStage]) -> Vec<TestStage> {
-        TestOptions { only: only.to_vec(), skip: skip.to_vec(), soak: false, sabotage: false }.stages()
+        TestOptions { only: only.to_vec(), skip: skip.to_vec(), soak: false, sabotage: false }.stages(false)
     }
 
     #[test]
@@ -196,7 +208,7 @@ mod tests {
         assert_eq!(stages(&[TestStage::Cluster, TestStage::Format], &[]), [TestStage::Format, TestStage::Cluster]);
         assert_eq!(
             stages(&[], &[TestStage::Up, TestStage::Cluster, TestStage::Sabotage]),
-            [TestStage::Format, TestStage::Lints, TestStage::Unit]
+            [TestStage::Format, TestStage::Lints, TestStage::Build, TestStage::Unit]
         );
     }
 }

@@ -77,7 +77,8 @@ fn announce(recipe: &Recipe) -> Result<()> {
 fn print_what_next(programs: &Programs, command_line: &Path) {
     println!();
     println!("Millrace is up: context kind-millrace, Kafka {},", host::KAFKA);
-    println!("Postgres {}, demo users http://{}/api/users", host::POSTGRES, host::DEMO_USERS);
+    println!("Postgres {}, users http://{}/api/users,", host::POSTGRES, host::DEMO_USERS);
+    println!("posts http://{}/api/posts/users, orders http://{}/api/orders", host::DEMO_POSTS, host::DEMO_ORDERS);
     println!("  kubectl apply -f examples/user-view.yaml");
     println!("  psql \"$(cargo xtask uri)\" -c 'select * from shop.user_view'");
     println!("  {} -n shop status user-view", command_line.display());

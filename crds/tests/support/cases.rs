@@ -31,7 +31,7 @@ fn parse_case(text: &str) -> Case {
     };
     for line in &lines[1..] {
         match (*line, &mut case.update) {
-            ("stream" | "question", _) => case.base = format!("{line}.yaml"),
+            ("stream" | "question" | "app", _) => case.base = format!("{line}.yaml"),
             ("then", update) => *update = Some(Vec::new()),
             (change, Some(update)) => update.push(change.to_string()),
             (change, None) => case.changes.push(change.to_string()),

@@ -1,7 +1,5 @@
 //! Manifests as text, and the API server's answers to them.
 
-pub mod cases;
-
 use std::path::{Path, PathBuf};
 
 use kube::Client;
@@ -9,6 +7,7 @@ use millrace_apiserver::ApiServer;
 use serde_json::Value;
 
 pub const VIEWS: &str = "/apis/millrace.dev/v1alpha1/namespaces/shop/materializedviews";
+pub const APPS: &str = "/apis/millrace.dev/v1alpha1/namespaces/shop/streamapps";
 pub const QUESTIONS: &str = "/apis/millrace.dev/v1alpha1/namespaces/shop/rolloutplans";
 
 pub fn folder() -> PathBuf {
@@ -29,7 +28,11 @@ pub fn documents(text: &str) -> Vec<Value> {
 
 /// The path of the resources of a manifest's kind.
 pub fn path_of(manifest: &Value) -> &'static str {
-    if manifest["kind"] == "RolloutPlan" { QUESTIONS } else { VIEWS }
+    match manifest["kind"].as_str() {
+        Some("RolloutPlan") => QUESTIONS,
+        Some("StreamApp") => APPS,
+        _ => VIEWS,
+    }
 }
 
 /// An API server that knows our resources, with the namespace `shop`.

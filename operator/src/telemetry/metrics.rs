@@ -1,6 +1,7 @@
 //! Metrics for Prometheus.
 
-use crate::view::{desired::Desired, name::ViewName, plan::Plan, status::Outcome};
+use super::apps::AppMetrics;
+use crate::view::{desired::Desired, name::ViewName, plan::Plan, status::Outcome, trouble::Trouble};
 use millrace_crds::{ConditionType, MaterializedViewStatus, RolloutPhase};
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -28,6 +29,7 @@ pub struct Metrics {
     freshness: GaugeVec,
     phase: IntGaugeVec,
     condition: IntGaugeVec,
+    pub apps: AppMetrics,
 }
 
 impl Metrics {
@@ -35,8 +37,10 @@ impl Metrics {
         let view = ["namespace", "view"];
         let with = |label: &'static str| [view[0], view[1], label];
         let buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+        let registry = Registry::new();
         let metrics = Metrics {
-            registry: Registry::new(),
+            apps: AppMetrics::new(&registry)?,
+            registry,
             leader: IntGauge::new("millrace_operator_leader", "1 while this process leads")?,
             rounds: IntCounterVec::new(
                 Opts::new("millrace_operator_reconciles_total", "Rounds, by how they ended"),
@@ -78,15 +82,8 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Counts a round, and shows what it found.
-    pub fn round(
-        &self,
-        desired: &Desired,
-        plan: &Plan,
-        outcome: &Outcome,
-        status: &MaterializedViewStatus,
-        took: Duration,
-    ) {
+    /// Counts a round.
+    pub fn count(&self, troubles: &[Trouble], outcome: &Outcome, took: Duration) {
         let result = match outcome {
             Outcome::Done => "done",
             Outcome::Waiting(_) => "waiting",
@@ -97,9 +94,21 @@ impl Metrics {
         };
         self.rounds.with_label_values(&[result]).inc();
         self.seconds.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
-        for trouble in &plan.troubles {
+        for trouble in troubles {
             self.errors.with_label_values(&[trouble.reason.as_str()]).inc();
         }
+    }
+
+    /// Counts a round of a view, and shows what it found.
+    pub fn round(
+        &self,
+        desired: &Desired,
+        plan: &Plan,
+        outcome: &Outcome,
+        status: &MaterializedViewStatus,
+        took: Duration,
+    ) {
+        self.count(&plan.troubles, outcome, took);
         let ViewName { namespace, name } = &desired.identity.name;
         if let Some(lag) = status.lag_records {
             self.lag.with_label_values(&[namespace, name]).set(lag);

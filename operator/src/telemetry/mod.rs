@@ -1,5 +1,6 @@
 //! What the operator says of itself: logs, metrics, probes.
 
+mod apps;
 mod logs;
 mod metrics;
 mod probes;

@@ -4,30 +4,17 @@ use super::{
     gates::Question,
     name::{Revision, Target},
     request::{Deed, Request},
+    topics::TopicChange,
     trouble::Trouble,
     verification::Beginning,
 };
 use millrace_crds::VerificationResult;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     AddFinalizer,
-    CreateTopic {
-        topic: String,
-        partitions: i32,
-        replicas: i32,
-        config: BTreeMap<String, String>,
-    },
-    GrowTopic {
-        topic: String,
-        from: i32,
-        to: i32,
-    },
-    ConfigureTopic {
-        topic: String,
-        config: BTreeMap<String, String>,
-    },
+    ChangeTopic(TopicChange),
     /// Brings the catalog to this program's version; changes nothing in a newer one.
     MigrateCatalog,
     /// Makes the view's row, or takes over one that belongs to `from`.
@@ -38,6 +25,11 @@ pub enum Action {
     /// Makes the Secret of the workers, and gives their role the Secret's password.
     ApplyLogin(Login),
     CreateRevision(Box<NewRevision>),
+    /// Workers go on with a revision that was live before, as long as it is kept; or rest from now.
+    SetStandby {
+        revision: Revision,
+        standby: bool,
+    },
     /// A revision that was live before is built on.
     ReopenRevision {
         revision: Revision,
@@ -233,11 +225,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::AddFinalizer => write!(f, "add finalizer"),
-            Action::CreateTopic { topic, partitions, replicas, config } => {
-                write!(f, "create topic {topic} partitions={partitions} replicas={replicas} {{{}}}", pairs(config))
-            }
-            Action::GrowTopic { topic, from, to } => write!(f, "grow topic {topic} from {from} to {to}"),
-            Action::ConfigureTopic { topic, config } => write!(f, "configure topic {topic} {{{}}}", pairs(config)),
+            Action::ChangeTopic(change) => write!(f, "{change}"),
             Action::MigrateCatalog => write!(f, "migrate catalog"),
             Action::ClaimView { target, from } => write!(f, "claim view {target} from {from:?}"),
             Action::ApplyLogin(login) => write!(f, "apply login for {}:{}", login.address.host, login.address.port),
@@ -255,6 +243,8 @@ impl fmt::Display for Action {
                     .try_for_each(|start| write!(f, " {}/{}@{}", start.topic, start.partition, start.offset))
             }
             Action::ReopenRevision { revision } => write!(f, "reopen revision {revision}"),
+            Action::SetStandby { revision, standby: true } => write!(f, "keep {revision} current"),
+            Action::SetStandby { revision, standby: false } => write!(f, "keep {revision} current no longer"),
             Action::SetErrors { revision, policy, stop_above } => {
                 write!(f, "set errors of {revision} to {policy} {stop_above:?}")
             }
@@ -304,8 +294,4 @@ impl fmt::Display for Action {
             }
         }
     }
-}
-
-pub(super) fn pairs(config: &BTreeMap<String, String>) -> String {
-    config.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }

@@ -8,7 +8,7 @@ use super::{
     shown::{Lost, lost_columns},
     trouble::Trouble,
 };
-use millrace_contract::plan::Plan as Compiled;
+use millrace_contract::{faults::sabotaged, plan::Plan as Compiled};
 use millrace_crds::{OnBreakingChange, Promotion, Reason, Strategy};
 
 /// What readers would lose with `next`.
@@ -46,7 +46,7 @@ pub fn needs_a_person(sight: Sight<'_>, goal: &Goal<'_>, lost: &Lost) -> bool {
 /// What a person has to say before `row` goes live, as a sentence.
 pub fn awaited(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Option<String> {
     let lost = row.plan.as_ref().map(|plan| lost(sight, plan)).unwrap_or_default();
-    if row.approved_at.is_some() || !needs_a_person(sight, goal, &lost) {
+    if row.approved_at.is_some() || !needs_a_person(sight, goal, &lost) || sabotaged("person_not_awaited") {
         return None;
     }
     let view = &sight.desired.identity.name;

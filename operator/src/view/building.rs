@@ -13,8 +13,9 @@ use super::{
     pace,
     plan::{self, Rollout, Sight},
     position::behind_ends,
+    standby::lacking,
     start::{NotYet, starts},
-    tombstones::{build_paused_too_long, built_too_long, paused_too_long},
+    tombstones::{build_paused_too_long, built_too_long},
     topics::{check_identity, worker_problem},
     trouble::Trouble,
 };
@@ -64,7 +65,7 @@ pub fn plan(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>) {
                     None => pace::plan(plan, sight, &goal.revision, row),
                 }
             }
-            RevisionState::Retired | RevisionState::Fenced => reopen(plan, sight, goal, row),
+            RevisionState::Retired | RevisionState::Standby | RevisionState::Fenced => reopen(plan, sight, goal, row),
             RevisionState::Abandoned => plan.troubles.push(why_abandoned(goal, row)),
         }
         return;
@@ -164,9 +165,7 @@ pub fn is_late(sight: Sight<'_>, begun: Moment) -> bool {
 /// Builds on a revision that was live before, unless what it has not read is gone: then it is made anew.
 fn reopen(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) {
     let Some(kafka) = sight.kafka() else { return plan.wait("Kafka", Duration::from_secs(5)) };
-    let lacking = check_identity(row, kafka).err().or_else(|| paused_too_long(row, kafka, sight.now));
-    let lacking = lacking.or_else(|| row.plan.as_ref().err().cloned());
-    let Some(lacking) = lacking else {
+    let Some(lacking) = lacking(row, kafka, sight.now) else {
         return plan.actions.push(Action::ReopenRevision { revision: goal.revision.clone() });
     };
     if goal.rolled_back {
@@ -180,6 +179,8 @@ fn reopen(plan: &mut plan::Plan, sight: Sight<'_>, goal: &Goal<'_>, row: &Revisi
         ));
     } else if sight.view.shown.shows(&goal.revision) || sight.view.old_snapshots {
         plan.wait("readers that still see the revision", Duration::from_secs(1));
+    } else if row.state == RevisionState::Standby {
+        plan.wait("its workers to rest", Duration::from_secs(1));
     } else {
         plan.actions.push(Action::DropRevision { revision: goal.revision.clone() });
     }

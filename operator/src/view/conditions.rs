@@ -29,7 +29,7 @@ pub struct Judge<'a> {
 }
 
 /// A condition before its times are known: type, status, reason, sentence.
-type Found = (ConditionType, &'static str, Reason, String);
+pub type Found = (ConditionType, &'static str, Reason, String);
 
 impl Judge<'_> {
     pub fn conditions(&self, previous: &MaterializedViewStatus, outcome: &Outcome, now: Moment) -> Vec<Condition> {
@@ -38,7 +38,9 @@ impl Judge<'_> {
 
     fn found(&self, previous: &MaterializedViewStatus, outcome: &Outcome) -> Vec<Found> {
         let mut found = vec![self.available(previous), self.ready(previous)];
-        let blocked = self.desired.deletion.map(|_| (Reason::DeletionBlocked, self.deletion_waits_for(outcome)));
+        let blocked = self.desired.deletion.map(|_| {
+            (Reason::DeletionBlocked, deletion_waits_for(outcome, self.plan.waiting_on.as_deref(), self.troubles))
+        });
         let stalled = self.troubles.iter().find(|trouble| !trouble.heals());
         if let Some((reason, message)) = blocked.or(stalled.map(|trouble| (trouble.reason, trouble.message.clone()))) {
             found.push((ConditionType::Stalled, "True", reason, message));
@@ -56,14 +58,16 @@ impl Judge<'_> {
             }
             Err(trouble) => (ConditionType::QueryValid, "False", trouble.reason, trouble.message.clone()),
         });
-        found.push(self.area(
+        found.push(area(
+            self.troubles,
             ConditionType::SourcesReady,
             Area::Sources,
             self.observed.kafka.present().is_some(),
             Reason::TopicsReadable,
             "every topic is there and is the one that was read before",
         ));
-        found.push(self.area(
+        found.push(area(
+            self.troubles,
             ConditionType::SinkReady,
             Area::Sink,
             self.view.is_some(),
@@ -72,26 +76,6 @@ impl Judge<'_> {
         ));
         found.push(self.rollout_succeeded());
         found
-    }
-
-    /// What keeps the finalizer: every round says something, for a deletion's patience is counted from the first.
-    fn deletion_waits_for(&self, outcome: &Outcome) -> String {
-        match (outcome, &self.plan.waiting_on) {
-            (Outcome::Failed(trouble), _) => trouble.message.clone(),
-            (Outcome::Waiting(what), _) | (Outcome::Done, Some(what)) => format!("waits for {what}"),
-            (Outcome::Done, None) => match self.troubles.first() {
-                Some(trouble) => trouble.message.clone(),
-                None => "what it has in Postgres is cleaned up".to_owned(),
-            },
-        }
-    }
-
-    fn area(&self, kind: ConditionType, area: Area, well: bool, reason: Reason, sentence: &str) -> Found {
-        match self.troubles.iter().find(|trouble| trouble.area == area) {
-            Some(trouble) => (kind, "False", trouble.reason, trouble.message.clone()),
-            None if well => (kind, "True", reason, sentence.to_owned()),
-            None => (kind, "Unknown", Reason::Unknown, "not looked at yet".to_owned()),
-        }
     }
 
     fn rollout_succeeded(&self) -> Found {
@@ -201,7 +185,36 @@ impl Judge<'_> {
     }
 }
 
-fn known_status(status: &str) -> &'static str {
+/// What keeps the finalizer: every round says something, for a deletion's patience is counted from the first.
+pub fn deletion_waits_for(outcome: &Outcome, waiting_on: Option<&str>, troubles: &[Trouble]) -> String {
+    match (outcome, waiting_on) {
+        (Outcome::Failed(trouble), _) => trouble.message.clone(),
+        (Outcome::Waiting(what), _) => format!("waits for {what}"),
+        (Outcome::Done, Some(what)) => format!("waits for {what}"),
+        (Outcome::Done, None) => match troubles.first() {
+            Some(trouble) => trouble.message.clone(),
+            None => "what it has outside is cleaned up".to_owned(),
+        },
+    }
+}
+
+/// The condition of an area: false with the area's gravest trouble, true when it was looked at and is well.
+pub fn area(
+    troubles: &[Trouble],
+    kind: ConditionType,
+    area: Area,
+    well: bool,
+    reason: Reason,
+    sentence: &str,
+) -> Found {
+    match troubles.iter().find(|trouble| trouble.area == area) {
+        Some(trouble) => (kind, "False", trouble.reason, trouble.message.clone()),
+        None if well => (kind, "True", reason, sentence.to_owned()),
+        None => (kind, "Unknown", Reason::Unknown, "not looked at yet".to_owned()),
+    }
+}
+
+pub fn known_status(status: &str) -> &'static str {
     match status {
         "True" => "True",
         "False" => "False",
@@ -210,7 +223,7 @@ fn known_status(status: &str) -> &'static str {
 }
 
 /// Conditions with their times: the time of the last transition stays while the status does.
-fn stamped(found: Vec<Found>, previous: &[Condition], generation: Option<i64>, now: Moment) -> Vec<Condition> {
+pub fn stamped(found: Vec<Found>, previous: &[Condition], generation: Option<i64>, now: Moment) -> Vec<Condition> {
     found
         .into_iter()
         .map(|(kind, status, reason, message)| {

@@ -54,6 +54,8 @@ pub struct Desired {
 pub struct Rollout {
     pub timeout: Duration,
     pub retain_previous: Duration,
+    /// What is kept goes on, so that going back to it has nothing to catch up.
+    pub keep_previous_current: bool,
     pub promotion: Promotion,
     pub on_breaking_change: OnBreakingChange,
     pub strategy: Strategy,

@@ -1,8 +1,7 @@
 //! What people are told of what was done.
 
 use super::{
-    action::{Action, Owner, pairs},
-    request::Deed,
+    action::{Action, Owner},
     verification::Beginning,
 };
 use millrace_crds::{Reason, VerificationResult};
@@ -19,19 +18,7 @@ impl Action {
     /// What an event says of it once it is done; none for what nobody needs to hear.
     pub fn event(&self) -> Option<Event> {
         let (reason, message) = match self {
-            Action::CreateTopic { topic, partitions, replicas, .. } => {
-                ("TopicCreated", format!("topic {topic} was made with {partitions} partitions and {replicas} replicas"))
-            }
-            Action::GrowTopic { topic, from, to } => (
-                "TopicGrown",
-                format!(
-                    "topic {topic} was grown from {from} to {to} partitions: new records of a key may go to another \
-                     partition than its old ones, so their order is by timestamp where it was by offset"
-                ),
-            ),
-            Action::ConfigureTopic { topic, config } => {
-                ("TopicConfigured", format!("topic {topic} was given {}", pairs(config)))
-            }
+            Action::ChangeTopic(change) => return Some(change.event()),
             Action::ClaimView { target, from: Owner::Nobody | Owner::Gone(_) } => {
                 ("Adopted", format!("{target} was retained and is kept up to date again"))
             }
@@ -45,6 +32,13 @@ impl Action {
             Action::ReopenRevision { revision } => {
                 ("RevisionReopened", format!("revision {revision} was live before and catches up again"))
             }
+            Action::SetStandby { revision, standby: true } => {
+                ("KeptCurrent", format!("revision {revision} is kept current beside the live one, for a rollback"))
+            }
+            Action::SetStandby { revision, standby: false } => (
+                "KeptCurrentNoLonger",
+                format!("workers of revision {revision} rest; a rollback to it would catch up first"),
+            ),
             Action::AddPartitions { revision, starts } => (
                 "PartitionsAdded",
                 format!(
@@ -90,13 +84,13 @@ impl Action {
                 };
                 return Some(Event { warning, reason, message: message.clone() });
             }
-            Action::Obey { request, deed: Deed::Verify(Beginning::Refuse(why)) } => {
-                return Some(Event { warning: true, reason: "NothingToDo", message: request.came_to_nothing(why) });
-            }
-            Action::Obey { request, deed: Deed::Nothing(why) } => {
-                return Some(Event { warning: true, reason: "NothingToDo", message: request.came_to_nothing(why) });
-            }
-            Action::Obey { request, deed } => ("Obeyed", format!("{request} came to: {deed}")),
+            Action::Obey { request, deed } => match deed.nothing() {
+                Some(why) => {
+                    let message = format!("{request} came to nothing: {why}");
+                    return Some(Event { warning: true, reason: "NothingToDo", message });
+                }
+                None => ("Obeyed", format!("{request} came to: {deed}")),
+            },
             Action::SetPaused { revision, paused: true } => {
                 ("RolloutPaused", format!("the rollout of revision {revision} stands still"))
             }

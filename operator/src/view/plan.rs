@@ -18,7 +18,7 @@ use super::{
     trouble::Trouble,
     upkeep, verification,
 };
-use millrace_contract::{catalog::CATALOG_VERSION, revision::RevisionState};
+use millrace_contract::{catalog::CATALOG_VERSION, faults::sabotaged, revision::RevisionState};
 use millrace_crds::{Reason, RolloutPhase};
 use std::time::Duration;
 
@@ -129,8 +129,8 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Moment) -> Plan {
         }
     }
     let catalog = match &observed.catalog {
-        Known::Unknown(_) => None,
-        Known::Absent => {
+        Known::Unknown(_) if !sabotaged("unknown_is_absent") => None,
+        Known::Unknown(_) | Known::Absent => {
             match catalog_before(observed) {
                 Some(before) if new_replay(desired, &[]).is_none() => {
                     plan.troubles.push(catalog_changed(before, "none"))

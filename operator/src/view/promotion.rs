@@ -14,7 +14,7 @@ use super::{
     shown::{Shown, appended_columns, first_sql, plain_sql, switch_sql},
     trouble::Trouble,
 };
-use millrace_contract::revision::RevisionState;
+use millrace_contract::{faults::sabotaged, revision::RevisionState};
 use millrace_crds::{Reason, RolloutPhase, Strategy};
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ pub fn end_fence(plan: &mut Plan, view: &ViewRow, next: Option<&Revision>, now: 
     let Some((live, row)) = view.live_row().filter(|(_, row)| row.state == RevisionState::Fenced) else { return };
     let passes = |next: &Revision| view.revisions.get(next).is_some_and(|row| is_built(plan, next, row));
     let moment = row.ended_at.is_some_and(|fenced| now.since(fenced) <= FENCE_AT_MOST);
-    if !(moment && next.is_some_and(passes)) {
+    let needed = moment && next.is_some_and(passes);
+    if !needed && !sabotaged("fence_without_end") {
         plan.actions.insert(0, Action::UnfenceLive { live: live.clone() });
     }
 }
@@ -188,8 +189,8 @@ fn replace(
     if !unfinished && !behind.within(passes) {
         return not_there_yet(plan, goal, behind, "the live one");
     }
-    let switch = Shown::Switch { live: live_name.clone(), next: goal.revision.clone() };
-    if sight.view.shown != switch {
+    if !sight.view.shown.switches(live_name, &goal.revision) {
+        let switch = Shown::Switch { live: live_name.clone(), next: goal.revision.clone() };
         let replaceable = match &sight.view.shown {
             Shown::Plain(_) => true,
             Shown::Switch { .. } => !sight.view.old_snapshots,

@@ -44,13 +44,13 @@ pub fn answer(desired: &Desired, observed: &Observed, now: Moment) -> Result<Ans
     let unfit = unfit(desired);
     let query = match &desired.query {
         Ok(query) if unfit.is_empty() => query,
-        Ok(_) | Err(_) => {
-            let page = page(desired, Verdict::Refused, None, &Plan::idle(), &unfit);
-            return Ok(Answer { verdict: Verdict::Refused, forecast: None, page });
-        }
+        Ok(_) | Err(_) => return Ok(refused(desired, &unfit)),
     };
     if let Some(unseen) = unseen(observed) {
         return Err(unseen.clone());
+    }
+    if let Some(moved) = moved(desired, observed) {
+        return Ok(refused(desired, &[moved]));
     }
     let plan = plan(desired, observed, now);
     // A view that is not in the catalog yet is forecast as if it were.
@@ -80,6 +80,26 @@ pub fn answer(desired: &Desired, observed: &Observed, now: Moment) -> Result<Ans
         page: page(desired, verdict, forecast.as_ref(), &plan, &refusals),
         forecast: forecast.map(|forecast| forecast.shown(|number| number)),
     })
+}
+
+/// What is said about a manifest that is not looked at any further.
+fn refused(desired: &Desired, why: &[Trouble]) -> Answer {
+    let page = page(desired, Verdict::Refused, None, &Plan::idle(), why);
+    Answer { verdict: Verdict::Refused, forecast: None, page }
+}
+
+/// That the target is another one than the view has. The API server refuses such a manifest of the view; of a question it
+/// cannot.
+fn moved(desired: &Desired, observed: &Observed) -> Option<Trouble> {
+    let view = observed.view_of(&desired.identity).filter(|view| view.target != desired.target)?;
+    Some(Trouble::sink(
+        Reason::InvalidSpec,
+        format!(
+            "target is {} and was {}, but it cannot change, because readers know the table by it; write {}, or make another \
+             MaterializedView",
+            desired.target, view.target, view.target
+        ),
+    ))
 }
 
 /// Whether a trouble keeps `goal` from being built until a person acts. Others may well be why it is asked for.

@@ -2,6 +2,7 @@
 
 use super::{desired::Desired, moment::Moment};
 use k8s_openapi::jiff::Timestamp;
+use millrace_contract::faults::sabotaged;
 use millrace_crds as crds;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -128,5 +129,5 @@ pub fn asked_time(desired: &Desired, now: Moment) -> Option<Moment> {
 pub fn new_replay<'a>(desired: &'a Desired, in_catalog: &[&str]) -> Option<&'a Replay> {
     let acted =
         |id: &str| in_catalog.contains(&id) || desired.remembered_replays.iter().any(|remembered| remembered == id);
-    desired.replays.iter().find(|replay| !acted(&replay.id))
+    desired.replays.iter().find(|replay| !acted(&replay.id) || sabotaged("replay_acts_twice"))
 }

@@ -11,6 +11,7 @@ use super::{
     verification::{self, Beginning},
 };
 use millrace_contract::revision::RevisionState;
+use millrace_crds::RequestStatus;
 use millrace_crds::request::is_id;
 pub use millrace_crds::{Request, Verb};
 use std::{collections::BTreeMap, fmt};
@@ -32,6 +33,22 @@ pub enum Deed {
     Verify(Beginning),
     /// There is nothing to do, and why.
     Nothing(&'static str),
+}
+
+impl Deed {
+    /// Why there is nothing to do, if so.
+    pub fn nothing(&self) -> Option<&str> {
+        match self {
+            Deed::Nothing(why) => Some(why),
+            Deed::Verify(Beginning::Refuse(why)) => Some(why),
+            Deed::Verify(Beginning::Build { .. })
+            | Deed::Abandon(_)
+            | Deed::RollBack { .. }
+            | Deed::EndRollback
+            | Deed::Reopen(_)
+            | Deed::Approve(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Deed {
@@ -82,13 +99,20 @@ pub fn plan(sight: Sight<'_>, query: Option<&Query>, steady: bool) -> Option<Act
 }
 
 /// The requests of the resource that have acted.
-pub fn acted(desired: &Desired, view: &ViewRow) -> Vec<Request> {
-    desired.requests.iter().filter(|request| view.requests.contains(request)).cloned().collect()
+pub fn acted(desired: &Desired, view: &ViewRow) -> Vec<RequestStatus> {
+    let acted = desired.requests.iter().filter_map(|request| Some((request, view.requests.get(request)?)));
+    acted
+        .map(|(Request { verb, id }, nothing)| RequestStatus {
+            verb: *verb,
+            id: id.clone(),
+            nothing_to_do: nothing.as_ref().map(|why| why.chars().take(1000).collect()),
+        })
+        .collect()
 }
 
 /// The first request that the catalog does not know.
 fn new_request<'a>(desired: &'a Desired, view: &ViewRow) -> Option<&'a Request> {
-    desired.requests.iter().find(|request| !view.requests.contains(request))
+    desired.requests.iter().find(|request| !view.requests.contains_key(request))
 }
 
 fn abort(sight: Sight<'_>) -> Deed {
@@ -108,8 +132,7 @@ fn abort(sight: Sight<'_>) -> Deed {
 fn roll_back(sight: Sight<'_>, query: Option<&Query>) -> Deed {
     let view = sight.view;
     let Some(query) = query else { return Deed::Nothing("the resource is not valid, and what is live stays") };
-    let kept = view.revisions.iter().filter(|(name, row)| row.state == RevisionState::Retired && !is_live(view, name));
-    let Some((to, _)) = kept.max_by_key(|(_, row)| row.ended_at) else {
+    let Some((to, _)) = view.previous() else {
         return Deed::Nothing("no revision from before the live one is kept (rollout.retainPrevious)");
     };
     let from = query.revision(view.replay_count);
@@ -139,7 +162,7 @@ fn promote(sight: Sight<'_>, request: &Request) -> Deed {
 
 /// The id that lets `revision` go live: its name, or more once that has acted.
 pub fn promotion_id(view: &ViewRow, revision: &Revision) -> String {
-    let acted = view.requests.iter().filter(|request| request.verb == Verb::Promote);
+    let acted = view.requests.keys().filter(|request| request.verb == Verb::Promote);
     match acted.filter(|request| request.id.split('.').next() == Some(revision.0.as_str())).count() {
         0 => revision.0.clone(),
         times => format!("{revision}.{}", times + 1),

@@ -7,6 +7,7 @@ use super::{
     plan::{Plan, Rollout, Sight, target_exists},
     promotion::plain_of,
     shown::Shown,
+    standby,
 };
 use millrace_contract::revision::RevisionState;
 use millrace_crds::{RolloutPhase, Strategy};
@@ -15,6 +16,8 @@ use std::time::Duration;
 /// `goal` is the revision that is asked for: it is never dropped.
 pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: Option<&Revision>) {
     show_plain(plan, sight, goal);
+    standby::plan(plan, sight, goal);
+    let in_place = sight.desired.rollout.strategy == Strategy::InPlaceWithDowntime;
     for (revision, row) in &sight.view.revisions {
         if Some(revision) == goal || Some(revision) == sight.view.live.as_ref() {
             continue;
@@ -22,12 +25,13 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>, goal: Option<&Revision>) {
         let kept_for = match row.state {
             RevisionState::Open | RevisionState::Fenced => continue,
             // There was no room for two.
-            RevisionState::Retired if sight.desired.rollout.strategy == Strategy::InPlaceWithDowntime => Duration::ZERO,
-            RevisionState::Retired => sight.desired.rollout.retain_previous,
+            RevisionState::Retired | RevisionState::Standby if in_place => Duration::ZERO,
+            RevisionState::Retired | RevisionState::Standby => sight.desired.rollout.retain_previous,
             RevisionState::Abandoned => Duration::ZERO,
         };
         let kept = row.ended_at.map_or(Duration::ZERO, |ended| sight.now.since(ended));
-        let free = !sight.view.shown.shows(revision) && !sight.view.old_snapshots;
+        let seen = sight.view.shown.shows(revision) || sight.view.old_snapshots;
+        let free = !seen && !row.state.is_worked_on();
         if kept >= kept_for && free {
             plan.actions.push(Action::DropRevision { revision: revision.clone() });
         } else if kept < kept_for {

@@ -1,31 +1,44 @@
-//! The rhythm of a view's rounds: when to look again, and how often figures are written and warnings said.
+//! The rhythm of a resource's rounds: when to look again, and how often figures are written and warnings said.
 
-use super::{
-    event::Event,
-    moment::Moment,
-    plan::Plan,
-    status::{Outcome, differ_in_figures_only},
-};
-use millrace_crds::{MaterializedView, MaterializedViewStatus, RolloutPhase};
-use std::time::Duration;
+use super::{event::Event, moment::Moment, status::Outcome, trouble::Trouble};
+use std::{fmt, time::Duration};
 
-/// Figures are written at most this often, and more often during a rollout.
+/// Figures are written at most this often, and more often during a rollout or a replay.
 const FIGURES_EVERY: Duration = Duration::from_secs(30);
-const FIGURES_EVERY_IN_ROLLOUT: Duration = Duration::from_secs(5);
+const FIGURES_EVERY_WHILE_MOVING: Duration = Duration::from_secs(5);
 /// A status that was written this long ago is in the watch by now.
 const STATUS_IS_SEEN_AFTER: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How often a view is looked at although nothing is known to have happened.
+/// A status, as far as the rhythm goes by it.
+pub trait Shown: Clone + PartialEq {
+    /// A rollout or a replay is going on.
+    fn is_moving(&self) -> bool;
+
+    /// Whether the two differ in nothing but figures, which are written less often.
+    fn differs_in_figures_only(&self, next: &Self) -> bool;
+}
+
+/// What a round found and planned, as far as the rhythm goes by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Round<'a, A> {
+    pub actions: &'a [A],
+    pub troubles: &'a [Trouble],
+    /// When to look again although nothing is known to have happened; none: at the next resync.
+    pub look_again: Option<Duration>,
+    pub outcome: &'a Outcome,
+}
+
+/// How often a resource is looked at although nothing is known to have happened.
 #[derive(Debug, Clone, Copy)]
 pub struct Rhythm {
     pub resync: Duration,
 }
 
-/// What is remembered of a view between rounds; losing it costs a write or two and nothing else.
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    written: Option<(Moment, MaterializedViewStatus)>,
+/// What is remembered of a resource between rounds; losing it costs a write or two and nothing else.
+#[derive(Debug, Clone)]
+pub struct Memory<S> {
+    written: Option<(Moment, S)>,
     figures_at: Option<Moment>,
     /// Rounds in a row that ended alike: failed, waiting, or with the same actions done.
     repeats: u32,
@@ -41,13 +54,16 @@ enum Ending {
     Failed,
 }
 
-impl Memory {
+impl<S> Default for Memory<S> {
+    fn default() -> Memory<S> {
+        Memory { written: None, figures_at: None, repeats: 0, last: None, warned: Vec::new() }
+    }
+}
+
+impl<S: Shown> Memory<S> {
     /// The status to go on from: the watch's, or a newer one that this process has written.
-    pub fn status(&self, resource: &MaterializedView) -> MaterializedViewStatus {
-        match &self.written {
-            Some((_, status)) => status.clone(),
-            None => resource.status.clone().unwrap_or_default(),
-        }
+    pub fn status(&self, watched: Option<&S>) -> Option<S> {
+        self.written.as_ref().map(|(_, status)| status).or(watched).cloned()
     }
 
     pub fn forget_status(&mut self) {
@@ -56,12 +72,7 @@ impl Memory {
     }
 
     /// `next`, when it is to be written now.
-    pub fn due(
-        &mut self,
-        previous: &MaterializedViewStatus,
-        next: MaterializedViewStatus,
-        now: Moment,
-    ) -> Option<MaterializedViewStatus> {
+    pub fn due(&mut self, previous: &S, next: S, now: Moment) -> Option<S> {
         if *previous == next {
             // From here on the watch shows what is true, and what others may have made of it.
             if self.written.as_ref().is_some_and(|(at, _)| now.since(*at) > STATUS_IS_SEEN_AFTER) {
@@ -69,10 +80,9 @@ impl Memory {
             }
             return None;
         }
-        let rolling_out = next.rollout.as_ref().is_some_and(|rollout| rollout.phase != RolloutPhase::Steady);
-        let every = if rolling_out { FIGURES_EVERY_IN_ROLLOUT } else { FIGURES_EVERY };
+        let every = if next.is_moving() { FIGURES_EVERY_WHILE_MOVING } else { FIGURES_EVERY };
         let rested = self.figures_at.is_none_or(|at| now.since(at) >= every);
-        if differ_in_figures_only(previous, &next) && !rested {
+        if previous.differs_in_figures_only(&next) && !rested {
             return None;
         }
         self.figures_at = Some(now);
@@ -81,14 +91,14 @@ impl Memory {
     }
 
     /// Troubles that were not there in the round before, as events.
-    pub fn warnings(&mut self, plan: &Plan, outcome: &Outcome) -> Vec<Event> {
+    pub fn warnings(&mut self, troubles: &[Trouble], outcome: &Outcome) -> Vec<Event> {
         let failed = match outcome {
             Outcome::Failed(trouble) => Some(trouble),
             Outcome::Done | Outcome::Waiting(_) => None,
         };
         let mut now = Vec::new();
         let mut events = Vec::new();
-        for trouble in plan.troubles.iter().chain(failed) {
+        for trouble in troubles.iter().chain(failed) {
             let reason = trouble.reason.as_str();
             if !self.warned.iter().chain(&now).any(|warned| warned == reason) {
                 events.push(Event { warning: true, reason, message: trouble.message.clone() });
@@ -99,13 +109,13 @@ impl Memory {
         events
     }
 
-    /// When to look again. `dice` is random: views do not move in step.
-    pub fn again(&mut self, rhythm: &Rhythm, plan: &Plan, outcome: &Outcome, dice: u32) -> Duration {
-        let ending = match outcome {
+    /// When to look again. `dice` is random: resources do not move in step.
+    pub fn again<A: fmt::Display>(&mut self, rhythm: &Rhythm, round: Round<'_, A>, dice: u32) -> Duration {
+        let ending = match round.outcome {
             Outcome::Failed(_) => Ending::Failed,
             Outcome::Waiting(_) => Ending::Waited,
-            Outcome::Done if plan.actions.is_empty() => Ending::Quiet,
-            Outcome::Done => Ending::Did(plan.actions.iter().map(ToString::to_string).collect()),
+            Outcome::Done if round.actions.is_empty() => Ending::Quiet,
+            Outcome::Done => Ending::Did(round.actions.iter().map(ToString::to_string).collect()),
         };
         self.repeats = if self.last.as_ref() == Some(&ending) { self.repeats.saturating_add(1) } else { 0 };
         let doubling =
@@ -116,12 +126,12 @@ impl Memory {
             // Done once, the next look finds it done; done again and again, something undoes it.
             Ending::Did(_) if self.repeats == 0 => Duration::ZERO,
             Ending::Did(_) => doubling(Duration::from_millis(100), LONGEST_PAUSE),
-            Ending::Quiet if plan.troubles.iter().any(super::trouble::Trouble::heals) => {
+            Ending::Quiet if round.troubles.iter().any(Trouble::heals) => {
                 doubling(Duration::from_secs(1), LONGEST_PAUSE)
             }
             Ending::Quiet => rhythm.resync,
         };
-        let pause = match (plan.look_again, &ending) {
+        let pause = match (round.look_again, &ending) {
             (Some(look_again), Ending::Quiet | Ending::Did(_)) => pause.min(look_again),
             (Some(_) | None, _) => pause,
         };

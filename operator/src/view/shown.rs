@@ -40,6 +40,12 @@ impl Shown {
         one.into_iter().chain(other)
     }
 
+    /// Whether it shows whichever of the two is live, so that a cut-over from one to the other takes no DDL.
+    pub fn switches(&self, one: &Revision, other: &Revision) -> bool {
+        let switch = |live: &Revision, next: &Revision| Shown::Switch { live: live.clone(), next: next.clone() };
+        *self == switch(one, other) || *self == switch(other, one)
+    }
+
     pub fn shows(&self, revision: &Revision) -> bool {
         self.revisions().any(|shown| shown == revision)
     }

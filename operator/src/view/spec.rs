@@ -95,6 +95,7 @@ pub fn parse(resource: &MaterializedView, settings: &Settings) -> Desired {
         rollout: rollout.unwrap_or(Rollout {
             timeout: Duration::from_secs(24 * 3600),
             retain_previous: Duration::from_secs(3600),
+            keep_previous_current: false,
             promotion: Promotion::Automatic,
             on_breaking_change: OnBreakingChange::Refuse,
             strategy: Strategy::Shadow,
@@ -208,6 +209,7 @@ fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
     let crds::Rollout {
         timeout: _,
         retain_previous: _,
+        keep_previous_current,
         promotion,
         on_breaking_change,
         strategy,
@@ -219,6 +221,7 @@ fn parse_rollout(rollout: &crds::Rollout) -> Result<Rollout, String> {
     Ok(Rollout {
         timeout: rollout.timeout().map_err(|error| error.to_string())?,
         retain_previous: rollout.retain_previous().map_err(|error| error.to_string())?,
+        keep_previous_current: *keep_previous_current,
         promotion: *promotion,
         on_breaking_change: *on_breaking_change,
         strategy: *strategy,

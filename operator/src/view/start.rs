@@ -13,7 +13,7 @@ use super::{
     topics::check_identity,
     trouble::Trouble,
 };
-use millrace_contract::{plan::Output, source::SourceKind};
+use millrace_contract::{faults::sabotaged, plan::Output, source::SourceKind};
 use millrace_crds::Reason;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -100,10 +100,10 @@ pub fn beginning(sight: Sight<'_>, query: &Query, replay: Option<&Replay>) -> Re
     let most = sight.desired.rollout.max_records_per_second;
     let share = measured(sight.view).map(|speed| speed.within(most).shared_by(asked.len()));
     let cuts: Vec<Option<String>> = asked.iter().map(|asked| cut(asked, share, sight.now)).collect();
-    let accepted = replay.is_some_and(|replay| replay.accept_truncation);
+    let accepted = replay.is_some_and(|replay| replay.accept_truncation) || sabotaged("truncation_accepted");
     let named = if accepted { None } else { listed(cuts.iter().flatten().cloned()) };
     let truncated = named.map(|cuts| truncated(&cuts, live.is_some(), replay));
-    let lost = replay.filter(|replay| !replay.discard_history);
+    let lost = replay.filter(|replay| !replay.discard_history && !sabotaged("history_discarded"));
     let lost = lost.and_then(|replay| discarded(&asked, keeps_state(query), replay));
     let ranges = asked.into_iter().zip(cuts);
     let mut ranges: Vec<Range> = ranges

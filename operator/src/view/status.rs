@@ -10,14 +10,18 @@ use super::{
     moment::Moment,
     observed::{Observed, ViewRow},
     plan::Plan,
-    position::{Behind, behind_ends, done_and_total},
+    position::{Behind, behind_ends, behind_live, comparable, done_and_total},
     request::{acted, open_promotion},
+    rhythm,
     trouble::Trouble,
     verification,
     workers::selector,
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use millrace_crds::{MaterializedViewStatus, ParallelismStatus, ReplayStatus, RolloutPhase, RolloutStatus};
+use millrace_contract::revision::RevisionState;
+use millrace_crds::{
+    MaterializedViewStatus, ParallelismStatus, PreviousRevisionStatus, ReplayStatus, RolloutPhase, RolloutStatus,
+};
 
 /// How performing a plan ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +53,7 @@ pub fn status(
     let view = observed.view_of(&desired.identity);
     if let Some(view) = view {
         status.live_revision = view.live.as_ref().map(ToString::to_string);
+        status.previous_revision = kept(desired, view);
         status.replays = replays(view);
         status.requests = acted(desired, view);
         status.verification = verification::status(view);
@@ -58,6 +63,7 @@ pub fn status(
     } else if matches!(observed.catalog, Known::Absent) || observed.catalog.present().is_some() {
         // Asked, and there is nothing: not even what the status said.
         status.live_revision = None;
+        status.previous_revision = None;
         status.requests = Vec::new();
         status.rollout = None;
         status.verification = None;
@@ -86,6 +92,22 @@ fn replays(view: &ViewRow) -> Vec<ReplayStatus> {
             accepted_at: timestamp(replay.accepted_at),
         })
         .collect()
+}
+
+/// What a rollback would go back to, and what it would have to read before.
+fn kept(desired: &Desired, view: &ViewRow) -> Option<PreviousRevisionStatus> {
+    let (_, live) = view.live_row()?;
+    let (name, row) = view.previous()?;
+    let behind = match behind_live(row, live) {
+        Behind::Records(records) if comparable(row, live) => Some(two_digits(records)),
+        Behind::Records(_) | Behind::Unmeasured => None,
+    };
+    Some(PreviousRevisionStatus {
+        revision: name.to_string(),
+        kept_current: row.state == RevisionState::Standby,
+        records_behind: behind,
+        kept_until: row.ended_at.map(|ended| timestamp(ended + desired.rollout.retain_previous)),
+    })
 }
 
 /// Lag and freshness of the live revision.
@@ -170,21 +192,30 @@ fn workers(status: &mut MaterializedViewStatus, desired: &Desired, observed: &Ob
     status.replicas = Some(children.deployments.get(&name.deployment(revision)).map_or(0, |state| state.replicas));
 }
 
-/// Whether the two differ in nothing but figures, which are written less often.
-pub fn differ_in_figures_only(before: &MaterializedViewStatus, after: &MaterializedViewStatus) -> bool {
-    let strip = |status: &MaterializedViewStatus| {
-        let mut status = status.clone();
-        status.lag_records = None;
-        status.freshness_milliseconds = None;
-        if let Some(rollout) = &mut status.rollout {
-            rollout.records_done = None;
-            rollout.records_total = None;
-            rollout.percent = None;
-            rollout.eta_seconds = None;
-            rollout.waiting_on = None;
-            rollout.forecast = None;
-        }
-        status
-    };
-    strip(before) == strip(after)
+impl rhythm::Shown for MaterializedViewStatus {
+    fn is_moving(&self) -> bool {
+        self.rollout.as_ref().is_some_and(|rollout| rollout.phase != RolloutPhase::Steady)
+    }
+
+    fn differs_in_figures_only(&self, next: &MaterializedViewStatus) -> bool {
+        without_figures(self) == without_figures(next)
+    }
+}
+
+fn without_figures(status: &MaterializedViewStatus) -> MaterializedViewStatus {
+    let mut status = status.clone();
+    status.lag_records = None;
+    status.freshness_milliseconds = None;
+    if let Some(previous) = &mut status.previous_revision {
+        previous.records_behind = None;
+    }
+    if let Some(rollout) = &mut status.rollout {
+        rollout.records_done = None;
+        rollout.records_total = None;
+        rollout.percent = None;
+        rollout.eta_seconds = None;
+        rollout.waiting_on = None;
+        rollout.forecast = None;
+    }
+    status
 }

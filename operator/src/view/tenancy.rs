@@ -55,6 +55,15 @@ impl Tenancy {
                 ),
             ));
         }
+        self.allows_topics(namespace, topics)
+    }
+
+    /// Whether a resource of `namespace` may use `topics`.
+    pub fn allows_topics<'a>(&self, namespace: &str, topics: impl IntoIterator<Item = &'a str>) -> Result<(), Trouble> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let grants: Vec<&Grant> = self.0.iter().filter(|grant| matches(&grant.namespace, namespace)).collect();
         for topic in topics {
             if !grants.iter().any(|grant| grant.topics.iter().any(|pattern| matches(pattern, topic))) {
                 return Err(Trouble::sources(

@@ -2,13 +2,97 @@
 
 use super::{
     action::Action,
-    desired::Desired,
+    desired::{Desired, TopicWish},
+    event::Event,
     known::Known,
     observed::{Kafka, RevisionRow, Topic},
     trouble::Trouble,
 };
 use millrace_crds::Reason;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
+
+/// What makes a topic as it is asked to be: it is made, or more is given to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicChange {
+    Create { topic: String, partitions: i32, replicas: i32, config: BTreeMap<String, String> },
+    Grow { topic: String, from: i32, to: i32 },
+    Configure { topic: String, config: BTreeMap<String, String> },
+}
+
+/// One line, for logs and for tests of plans.
+impl fmt::Display for TopicChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TopicChange::Create { topic, partitions, replicas, config } => {
+                write!(f, "create topic {topic} partitions={partitions} replicas={replicas} {{{}}}", pairs(config))
+            }
+            TopicChange::Grow { topic, from, to } => write!(f, "grow topic {topic} from {from} to {to}"),
+            TopicChange::Configure { topic, config } => write!(f, "configure topic {topic} {{{}}}", pairs(config)),
+        }
+    }
+}
+
+impl TopicChange {
+    /// What people are told of it once it is done.
+    pub fn event(&self) -> Event {
+        let (reason, message) = match self {
+            TopicChange::Create { topic, partitions, replicas, config: _ } => {
+                ("TopicCreated", format!("topic {topic} was made with {partitions} partitions and {replicas} replicas"))
+            }
+            TopicChange::Grow { topic, from, to } => (
+                "TopicGrown",
+                format!(
+                    "topic {topic} was grown from {from} to {to} partitions: new records of a key may go to another \
+                     partition than its old ones, so their order is by timestamp where it was by offset"
+                ),
+            ),
+            TopicChange::Configure { topic, config } => {
+                ("TopicConfigured", format!("topic {topic} was given {}", pairs(config)))
+            }
+        };
+        Event { warning: false, reason, message }
+    }
+}
+
+fn pairs(config: &BTreeMap<String, String>) -> String {
+    config.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What makes one topic as asked, or what keeps it from being so; `gone`: what is said when it is not there and must not
+/// be made.
+pub fn ensure(
+    wish: &TopicWish,
+    found: Option<&Known<Topic>>,
+    gone: Option<Trouble>,
+) -> Result<Vec<TopicChange>, Trouble> {
+    let name = &wish.topic;
+    match (found, &wish.ensure) {
+        (Some(Known::Unknown(trouble)), _) => Err(trouble.clone()),
+        (None | Some(Known::Absent), None) => Err(Trouble::sources(
+            Reason::TopicMissing,
+            format!(
+                "topic {name} is not there; make it, or let the operator make it: write ensureTopic beside its name"
+            ),
+        )),
+        (None | Some(Known::Absent), Some(ensure)) => match gone {
+            Some(gone) => Err(gone),
+            None => Ok(vec![TopicChange::Create {
+                topic: name.clone(),
+                partitions: ensure.partitions,
+                replicas: ensure.replicas,
+                config: ensure.config.clone(),
+            }]),
+        },
+        (Some(Known::Present(_)), None) => Ok(Vec::new()),
+        (Some(Known::Present(topic)), Some(ensure)) => {
+            let from = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+            let grow = TopicChange::Grow { topic: name.clone(), from, to: ensure.partitions };
+            let config = differing(topic, &ensure.config);
+            let configure = (!config.is_empty()).then(|| TopicChange::Configure { topic: name.clone(), config });
+            Ok((from < ensure.partitions).then_some(grow).into_iter().chain(configure).collect())
+        }
+    }
+}
 
 /// What makes the topics as asked, and what keeps them from being so. A topic that `reading` reads and that is gone is
 /// not made again: it may come back, and an empty one in its place is another topic.
@@ -17,38 +101,18 @@ pub fn plan_topics(desired: &Desired, kafka: &Kafka, reading: Option<&RevisionRo
     let mut troubles = Vec::new();
     for wish in &desired.topics {
         let name = &wish.topic;
-        match (kafka.by_topic.get(name), &wish.ensure) {
-            (Some(Known::Unknown(trouble)), _) => troubles.push(trouble.clone()),
-            (None | Some(Known::Absent), None) => troubles.push(Trouble::sources(
+        let gone = reading.is_some_and(|row| row.reads(name)).then(|| {
+            Trouble::sources(
                 Reason::TopicMissing,
-                format!("topic {name} is not there; make it, or let the operator make it: write ensureTopic below the source"),
-            )),
-            (None | Some(Known::Absent), Some(_)) if reading.is_some_and(|row| row.reads(name)) => {
-                troubles.push(Trouble::sources(
-                    Reason::TopicMissing,
-                    format!(
-                        "topic {name} was read and is gone; bring it back, or ask for a replay (spec.replay with a new \
-                         id) to make it anew and build the view from it"
-                    ),
-                ));
-            }
-            (None | Some(Known::Absent), Some(ensure)) => actions.push(Action::CreateTopic {
-                topic: name.clone(),
-                partitions: ensure.partitions,
-                replicas: ensure.replicas,
-                config: ensure.config.clone(),
-            }),
-            (Some(Known::Present(_)), None) => {}
-            (Some(Known::Present(topic)), Some(ensure)) => {
-                let from = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-                if from < ensure.partitions {
-                    actions.push(Action::GrowTopic { topic: name.clone(), from, to: ensure.partitions });
-                }
-                let config = differing(topic, &ensure.config);
-                if !config.is_empty() {
-                    actions.push(Action::ConfigureTopic { topic: name.clone(), config });
-                }
-            }
+                format!(
+                    "topic {name} was read and is gone; bring it back, or ask for a replay (spec.replay with a new id) to \
+                     make it anew and build the view from it"
+                ),
+            )
+        });
+        match ensure(wish, kafka.by_topic.get(name), gone) {
+            Ok(changes) => actions.extend(changes.into_iter().map(Action::ChangeTopic)),
+            Err(trouble) => troubles.push(trouble),
         }
     }
     actions.dedup();

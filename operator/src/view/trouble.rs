@@ -1,4 +1,4 @@
-//! Something that keeps a view from being as its resource asks, in one word and one sentence.
+//! Something that keeps a view or an app from being as its resource asks, in one word and one sentence.
 
 use millrace_crds::Reason;
 use std::fmt;
@@ -11,13 +11,15 @@ pub struct Trouble {
     pub message: String,
 }
 
-/// The part of a view that a trouble is about; each but the last has a condition of its own.
+/// The part of a view or an app that a trouble is about; each but the last has a condition of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
     Query,
     Sources,
     Sink,
     Rollout,
+    Template,
+    Group,
     Cluster,
 }
 
@@ -38,6 +40,14 @@ impl Trouble {
         Trouble { area: Area::Rollout, reason, message: message.into() }
     }
 
+    pub fn template(reason: Reason, message: impl Into<String>) -> Trouble {
+        Trouble { area: Area::Template, reason, message: message.into() }
+    }
+
+    pub fn group(reason: Reason, message: impl Into<String>) -> Trouble {
+        Trouble { area: Area::Group, reason, message: message.into() }
+    }
+
     pub fn cluster(reason: Reason, message: impl Into<String>) -> Trouble {
         Trouble { area: Area::Cluster, reason, message: message.into() }
     }
@@ -55,6 +65,8 @@ impl Trouble {
                 | Reason::SecretMissing
                 | Reason::TopicMissing
                 | Reason::WorkersFailing
+                | Reason::ForeignMember
+                | Reason::ForeignCommitter
                 | Reason::Unknown
         )
     }

@@ -6,6 +6,7 @@ use super::{
     name::Revision,
     observed::{Kafka, RevisionRow, TargetState},
     plan::{Plan, Sight},
+    standby,
     workers::{contains, deployment, keep_connections, replicas},
 };
 use millrace_contract::revision::RevisionState;
@@ -16,7 +17,7 @@ pub fn plan(plan: &mut Plan, sight: Sight<'_>) {
     for (revision, row) in &view.revisions {
         // A fenced revision is the live one for a moment: its workers idle.
         let worked_on = match row.state {
-            RevisionState::Open | RevisionState::Fenced => true,
+            RevisionState::Open | RevisionState::Standby | RevisionState::Fenced => true,
             RevisionState::Retired | RevisionState::Abandoned => false,
         };
         if !worked_on {
@@ -110,7 +111,8 @@ fn workers(plan: &mut Plan, sight: Sight<'_>, revision: &Revision, row: &Revisio
         return;
     }
     let name = desired.identity.name.deployment(revision);
-    let in_rollout = sight.view.live.as_ref() != Some(revision) && !sight.view.verifies(revision);
+    let is_built = row.state == RevisionState::Open && sight.view.live.as_ref() != Some(revision);
+    let in_rollout = is_built && !sight.view.verifies(revision);
     let replicas = replicas(desired, row, in_rollout);
     let mut manifest = deployment(desired, revision, replicas, kafka, &catalog.address, &secret.password_digest);
     let there = children.deployments.get(&name);
@@ -132,10 +134,11 @@ fn workers(plan: &mut Plan, sight: Sight<'_>, revision: &Revision, row: &Revisio
 /// Deployments of revisions that nobody works on any more.
 fn gone_workers(plan: &mut Plan, sight: Sight<'_>) {
     let Some(children) = sight.children() else { return };
+    let kept = standby::kept(sight);
     for (name, state) in &children.deployments {
         let wanted = sight.view.revisions.iter().any(|(revision, row)| {
-            matches!(row.state, RevisionState::Open | RevisionState::Fenced)
-                && sight.desired.identity.name.deployment(revision) == *name
+            let works = row.state.is_worked_on() || row.state == RevisionState::Fenced || kept == Some(revision);
+            works && sight.desired.identity.name.deployment(revision) == *name
         });
         if !wanted && !state.deleting {
             plan.actions.push(Action::DeleteDeployment {

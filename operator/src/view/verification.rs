@@ -186,7 +186,7 @@ fn sides<'a>(sight: Sight<'a>, copy: &'a Revision, steady: bool) -> Result<(Side
     }
     match row.state {
         RevisionState::Open => Ok((live, (copy, row))),
-        RevisionState::Fenced | RevisionState::Retired | RevisionState::Abandoned => {
+        RevisionState::Fenced | RevisionState::Retired | RevisionState::Standby | RevisionState::Abandoned => {
             Err(row.reason.clone().unwrap_or_else(|| format!("revision {copy} was given up")))
         }
     }

@@ -54,11 +54,15 @@ impl Connections {
         Connections { client, kafka, postgres, admins: Mutex::default(), pools: Mutex::default() }
     }
 
-    /// The Kafka of a view, and how its workers reach it.
-    pub async fn kafka(&self, view: &Identity) -> Result<(KafkaAddress, Arc<kafka::Admin>), Trouble> {
-        let connection = match (&view.kafka_secret, &self.kafka) {
+    /// The Kafka of a resource in `namespace`, by its own `secret` if it has one, and how its pods reach it.
+    pub async fn kafka(
+        &self,
+        namespace: &str,
+        secret: Option<&str>,
+    ) -> Result<(KafkaAddress, Arc<kafka::Admin>), Trouble> {
+        let connection = match (secret, &self.kafka) {
             (Some(name), _) => {
-                let fields = self.secret(&view.name.namespace, name).await;
+                let fields = self.secret(namespace, name).await;
                 fields.and_then(|fields| fields.kafka()).map_err(|sentence| format!("spec.kafka.secretRef: {sentence}"))
             }
             (None, Own::Given(connection)) => Ok(connection.clone()),

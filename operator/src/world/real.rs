@@ -1,24 +1,35 @@
 //! The real world: Kafka, Postgres and the Kubernetes API.
 
-use super::{Performed, Report, World, cluster, connections::Connections, postgres};
-use crate::view::{
-    action::Action,
-    desired::{Desired, Identity},
-    event::Event,
-    known::Known,
-    observed::{Catalog, Children, Kafka, KafkaAddress, Observed},
-    trouble::Trouble,
+use super::{
+    Performed, Report, World,
+    cluster::{self, Exactly},
+    connections::Connections,
+    postgres,
+};
+use crate::{
+    controller::now,
+    view::{
+        action::Action,
+        desired::{Desired, Identity},
+        event::Event,
+        known::Known,
+        observed::{Catalog, Children, Kafka, KafkaAddress, Observed},
+        replay::asked_time,
+        spec::FINALIZER,
+        trouble::Trouble,
+    },
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
     runtime::events::{EventType, Recorder},
 };
-use millrace_crds::{GROUP, VERSION};
+use millrace_crds::{GROUP, MaterializedView, VERSION};
+use std::marker::PhantomData;
 
 pub struct RealWorld {
-    client: Client,
-    connections: Connections,
+    pub(super) client: Client,
+    pub(super) connections: Connections,
     recorder: Recorder,
 }
 
@@ -28,8 +39,10 @@ impl RealWorld {
     }
 
     async fn kafka(&self, desired: &Desired) -> (Known<KafkaAddress>, Known<Kafka>) {
-        match self.connections.kafka(&desired.identity).await {
-            Ok((address, admin)) => (Known::Present(address), admin.observe(desired).await),
+        let time = asked_time(desired, now());
+        let table = |topic: &str| desired.query.as_ref().is_ok_and(|query| query.plan.reads_table(topic));
+        match self.connections.kafka(&desired.identity.name.namespace, desired.identity.kafka_secret.as_deref()).await {
+            Ok((address, admin)) => (Known::Present(address), admin.observe(&desired.topics, time, table).await),
             Err(trouble) => (Known::Unknown(trouble.clone()), Known::Unknown(trouble)),
         }
     }
@@ -45,6 +58,18 @@ impl RealWorld {
         cluster::observe(&self.client, desired).await
     }
 
+    fn view<'a>(&'a self, desired: &'a Desired) -> Exactly<'a, MaterializedView> {
+        let Identity { name, uid, .. } = &desired.identity;
+        Exactly {
+            client: &self.client,
+            namespace: &name.namespace,
+            name: &name.name,
+            uid,
+            finalizer: FINALIZER,
+            kind: PhantomData,
+        }
+    }
+
     async fn in_postgres(
         &self,
         desired: &Desired,
@@ -55,15 +80,24 @@ impl RealWorld {
         postgres::perform(&pool, desired, action, password).await
     }
 
-    async fn publish(&self, view: &Identity, event: &Event) -> Result<(), kube::Error> {
+    /// Tells people what was done of a resource. Events are for their eyes: nothing depends on one.
+    pub(super) async fn tell(&self, kind: &str, namespace: &str, name: &str, uid: &str, events: &[Event]) {
         let reference = ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
-            kind: Some("MaterializedView".to_owned()),
-            name: Some(view.name.name.clone()),
-            namespace: Some(view.name.namespace.clone()),
-            uid: Some(view.uid.clone()),
+            kind: Some(kind.to_owned()),
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            uid: Some(uid.to_owned()),
             ..ObjectReference::default()
         };
+        for event in events {
+            if let Err(error) = self.publish(&reference, event).await {
+                tracing::warn!(kind, namespace, name, reason = event.reason, %error, "event not published");
+            }
+        }
+    }
+
+    async fn publish(&self, reference: &ObjectReference, event: &Event) -> Result<(), kube::Error> {
         let event = kube::runtime::events::Event {
             type_: if event.warning { EventType::Warning } else { EventType::Normal },
             reason: event.reason.to_owned(),
@@ -73,7 +107,7 @@ impl RealWorld {
             action: event.message.chars().take(40).collect(),
             secondary: None,
         };
-        self.recorder.publish(&event, &reference).await
+        self.recorder.publish(&event, reference).await
     }
 }
 
@@ -87,14 +121,16 @@ impl World for RealWorld {
 
     async fn perform(&self, desired: &Desired, action: &Action) -> Result<Performed, Trouble> {
         match action {
-            Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => {
-                let (_, admin) = self.connections.kafka(&desired.identity).await?;
-                admin.perform(action).await
+            Action::ChangeTopic(change) => {
+                let Identity { name, kafka_secret, .. } = &desired.identity;
+                let (_, admin) = self.connections.kafka(&name.namespace, kafka_secret.as_deref()).await?;
+                admin.perform(change).await
             }
             Action::MigrateCatalog
             | Action::ClaimView { .. }
             | Action::CreateRevision(_)
             | Action::ReopenRevision { .. }
+            | Action::SetStandby { .. }
             | Action::SetErrors { .. }
             | Action::SetPace { .. }
             | Action::AddPartitions { .. }
@@ -125,26 +161,23 @@ impl World for RealWorld {
                 let password = cluster::apply_login(&self.client, desired, login).await?;
                 self.in_postgres(desired, action, Some(&password)).await
             }
-            Action::AddFinalizer => cluster::add_finalizer(&self.client, desired).await,
-            Action::RemoveFinalizer { left_behind: _ } => cluster::remove_finalizer(&self.client, desired).await,
+            Action::AddFinalizer => self.view(desired).add_finalizer().await,
+            Action::RemoveFinalizer { left_behind: _ } => self.view(desired).remove_finalizer().await,
             Action::ApplyDeployment { name, revision: _, replicas: _, manifest } => {
                 cluster::apply_deployment(&self.client, desired, name, manifest).await
             }
             Action::DeleteDeployment { name, uid, resource_version } => {
-                cluster::delete_deployment(&self.client, desired, name, uid, resource_version).await
+                let namespace = &desired.identity.name.namespace;
+                cluster::delete_deployment(&self.client, namespace, name, uid, resource_version).await
             }
         }
     }
 
     async fn report(&self, desired: &Desired, report: &Report) -> Result<(), Trouble> {
-        for event in &report.events {
-            if let Err(error) = self.publish(&desired.identity, event).await {
-                // Events are for people's eyes; nothing depends on one.
-                tracing::warn!(view = %desired.identity.name, reason = event.reason, %error, "event not published");
-            }
-        }
+        let Identity { name, uid, .. } = &desired.identity;
+        self.tell("MaterializedView", &name.namespace, &name.name, uid, &report.events).await;
         match &report.status {
-            Some(status) => cluster::write_status(&self.client, desired, status).await,
+            Some(status) => self.view(desired).write_status(status).await,
             None => Ok(()),
         }
     }

@@ -43,7 +43,7 @@ fn a_missing_topic_without_ensure_topic_is_waited_for() {
         .check(&expect![[r#"
             A Building
             waits for topic user-events
-            ! TopicMissing: topic user-events is not there; make it, or let the operator make it: write ensureTopic below the source
+            ! TopicMissing: topic user-events is not there; make it, or let the operator make it: write ensureTopic beside its name
         "#]]);
 }
 

@@ -26,7 +26,7 @@ fn given_up(seen: &mut Observed) {
 
 fn acted(verb: Verb) -> impl Fn(&mut Observed) {
     move |seen| {
-        view(seen).requests.insert(Request { verb, id: "mine".into() });
+        view(seen).requests.insert(Request { verb, id: "mine".into() }, None);
     }
 }
 
@@ -62,7 +62,7 @@ fn with_manual_promotion_a_revision_that_has_caught_up_waits_for_a_person() {
     // What has acted acts no more: another word for the same revision says something after a dot.
     let spent = |seen: &mut Observed| {
         let view = view(seen);
-        let names = view.revisions.keys().map(|name| Request { verb: Verb::Promote, id: name.0.clone() });
+        let names = view.revisions.keys().map(|name| (Request { verb: Verb::Promote, id: name.0.clone() }, None));
         view.requests = names.collect();
     };
     promoted().with(spent).check(&expect![[r#"

@@ -157,9 +157,10 @@ fn an_assertion_is_asked_once_the_revision_has_caught_up_and_again_when_it_is_an
         - show switch:A:B instead of plain:A
         waits for readers that hold the view open for longer than a moment
     "#]]);
+    // What has passed is not asked again.
     passed().ask("spec: {rollout: {gates: {assertions: ['select count(*) > 9 from {next}']}}}").check(&expect![[r#"
         B Gating
-        - run gates of B beside A 0 1
+        - run gates of B beside A 0
         waits for the answers to rollout.gates.assertions
     "#]]);
     // What was said before it caught up says nothing.
@@ -210,6 +211,24 @@ fn an_assertion_that_does_not_pass_is_asked_again_for_a_minute() {
     failed(60 * SECOND).with(|seen| next(seen).caught_up_at = Some(NOW)).check(&expect![[r#"
         B Gating
         waits for rollout.gates.assertions[0], select count(*) > 0 from {next}, which gave false; it is asked again
+    "#]]);
+}
+
+#[test]
+fn what_has_no_answer_is_asked_before_what_did_not_pass() {
+    let without = |number: i32| {
+        let failed = answered(caught_up(TWO, 30 * MINUTE), false, "gave false", 10 * SECOND);
+        failed.with(|seen| drop(next(seen).answers.remove(&number)))
+    };
+    without(0).check(&expect![[r#"
+        B Gating
+        - run gates of B beside A 0
+        waits for the answers to rollout.gates.assertions
+    "#]]);
+    without(1).later(10 * SECOND).check(&expect![[r#"
+        B Gating
+        - run gates of B beside A 1 0
+        waits for the answers to rollout.gates.assertions
     "#]]);
 }
 

@@ -14,6 +14,7 @@ mod replays;
 mod rollouts;
 mod scene;
 mod seen;
+mod standby;
 mod statuses;
 mod strategies;
 mod troubles;

@@ -68,10 +68,10 @@ fn a_status_says_which_id_promotes_and_which_requests_have_acted() {
     let asked = || built().ask_by_name("millrace.dev/promote");
     let before = asked().report(&Outcome::Done, &status);
     assert!(before.requests.is_empty());
-    let acted = || asked().with(|seen| assert!(view(seen).requests.insert(request.clone())));
+    let acted = || asked().with(|seen| view(seen).requests.extend([(request.clone(), None)]));
     // What has acted acts no more: another id would let the revision go live.
     let spent = acted().report(&Outcome::Done, &before);
-    assert_eq!(spent.requests, std::slice::from_ref(&request));
+    assert_eq!(spent.request(&request).map(|acted| acted.nothing_to_do.as_deref()), Some(None));
     assert_eq!(spent.rollout.and_then(|rollout| rollout.promote), Some(format!("{}.2", rollout.revision)));
     let approved = acted().with(|seen| {
         let rows = view(seen).revisions.iter_mut();
@@ -79,6 +79,10 @@ fn a_status_says_which_id_promotes_and_which_requests_have_acted() {
     });
     let approved = approved.report(&Outcome::Done, &before);
     assert_eq!(approved.rollout.and_then(|rollout| rollout.promote), None);
+    let in_vain = asked().with(|seen| view(seen).requests.extend([(request.clone(), Some("할 일 없음".into()))]));
+    let in_vain = in_vain.report(&Outcome::Done, &before);
+    let said = in_vain.request(&request).and_then(|acted| acted.nothing_to_do.as_deref());
+    assert_eq!(said, Some("할 일 없음"));
     let live = acted().ask("metadata: {annotations: null}").report(&Outcome::Done, &before);
     assert!(live.requests.is_empty());
     let steady = steady().report(&Outcome::Done, &MaterializedViewStatus::default());

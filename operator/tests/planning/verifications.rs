@@ -32,7 +32,7 @@ fn verified(next_offset: i64) -> Scene {
         view.revisions.insert(copy_of(&live), row);
         let (id, copy) = (Some("mine".to_owned()), Some(copy_of(&live)));
         view.verification = Some(Verification { id, copy, begun_at, result: None });
-        view.requests.insert(Request { verb: Verb::Verify, id: "mine".into() });
+        view.requests.insert(Request { verb: Verb::Verify, id: "mine".into() }, None);
     };
     annotated(steady(), "verify", "mine").with(begin).workers()
 }

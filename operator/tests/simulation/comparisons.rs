@@ -1,18 +1,18 @@
 //! What the Postgres of values does to hold revisions, to compare them and to verify one, as the real one does.
 
-use crate::faults::Faults;
+use crate::{faults::Faults, rows::copy_of};
 use millrace_contract::revision::RevisionState;
 use millrace_crds::{ComparisonStatus, VerificationResult};
 use millrace_operator::view::{
     action::Action,
-    comparison::{Comparison, State},
+    comparison::{Comparison, State, last},
     hold::{HOLD_AGAIN_AFTER, HOLD_AT_MOST},
     moment::Moment,
     name::Revision,
-    observed::{Hold, Progress, RevisionRow, ViewRow},
+    observed::{Hold, RevisionRow, ViewRow},
     verification::{Beginning, Verification},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Whether it was done, and not refused.
 pub fn perform(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
@@ -48,6 +48,10 @@ pub fn perform(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
                 return false;
             }
             if places(&view.revisions[live]) != places(&view.revisions[next]) {
+                return false;
+            }
+            // What was found stays found.
+            if let Some(State::Found(_) | State::Failed(_)) = last(view, live, (next, &view.revisions[next])) {
                 return false;
             }
             release(view, now);
@@ -89,39 +93,6 @@ pub fn begin(view: &mut ViewRow, id: Option<&str>, beginning: &Beginning, now: M
     };
     view.verification = Some(Verification { id: id.map(str::to_owned), copy, begun_at: now, result });
     true
-}
-
-fn copy_of(live: &RevisionRow, now: Moment) -> RevisionRow {
-    let begin = |task: &Progress| Progress {
-        next_offset: task.start_offset,
-        started_at: Some(now),
-        bytes: Some(0),
-        event_time: None,
-        committed_at: None,
-        lease_until: None,
-        lag_records: None,
-        problem: None,
-        hold: None,
-        ..task.clone()
-    };
-    RevisionRow {
-        state: RevisionState::Open,
-        created_at: now,
-        live_at: None,
-        ended_at: None,
-        approved_at: None,
-        paused: false,
-        resumed_at: None,
-        caught_up_at: None,
-        built: None,
-        refilling: false,
-        pace: None,
-        paced_at: None,
-        answers: BTreeMap::new(),
-        indexes: BTreeSet::new(),
-        progress: live.progress.iter().map(begin).collect(),
-        ..live.clone()
-    }
 }
 
 /// Comparisons end, or are lost with the session that does them.

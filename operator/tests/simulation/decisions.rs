@@ -15,7 +15,7 @@ use millrace_operator::view::{
 pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
     match action {
         Action::Obey { request, deed } => {
-            if view.requests.contains(request) {
+            if view.requests.contains_key(request) {
                 return false;
             }
             let done = match deed {
@@ -27,9 +27,10 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
                         (row.reason, row.ended_at) = (Some(format!("RolloutAborted: {request}")), Some(now));
                     })
                 }
-                Deed::RollBack { from, to } => row(view, to, RevisionState::Retired).map(|_| ()).map(|()| {
-                    view.rolled_back = Some((from.clone(), to.clone()));
-                }),
+                Deed::RollBack { from, to } => {
+                    let kept = view.revisions.get(to).is_some_and(|row| row.state.is_kept());
+                    kept.then(|| view.rolled_back = Some((from.clone(), to.clone())))
+                }
                 Deed::EndRollback => {
                     view.rolled_back = None;
                     Some(())
@@ -46,7 +47,7 @@ pub fn decide(view: &mut ViewRow, action: &Action, now: Moment) -> bool {
                 Deed::Nothing(_) => Some(()),
             };
             if done.is_some() {
-                view.requests.insert(request.clone());
+                view.requests.insert(request.clone(), deed.nothing().map(str::to_owned));
             }
             done.is_some()
         }

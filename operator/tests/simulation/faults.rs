@@ -37,10 +37,16 @@ pub enum Fault {
     DatabaseEmptied,
     SpecChanged,
     ResourceDeleted,
+    /// Somebody else joins the group of an app.
+    ForeignMember,
+    /// Somebody commits without being a member.
+    ForeignCommit,
+    LedgerDeleted,
+    TemplateRefused,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 24] = [
+    pub const OF_VIEWS: [Fault; 24] = [
         Fault::LostCall,
         Fault::LostAnswer,
         Fault::CallArrivesTwice,
@@ -65,6 +71,30 @@ impl Fault {
         Fault::DatabaseEmptied,
         Fault::SpecChanged,
         Fault::ResourceDeleted,
+    ];
+
+    pub const OF_APPS: [Fault; 21] = [
+        Fault::LostCall,
+        Fault::LostAnswer,
+        Fault::CallArrivesTwice,
+        Fault::CallTakesLong,
+        Fault::OperatorEnds,
+        Fault::OtherOperator,
+        Fault::KafkaNotSeen,
+        Fault::TopicNotSeen,
+        Fault::ClusterNotSeen,
+        Fault::KafkaIsOld,
+        Fault::KafkaAway,
+        Fault::ClusterAway,
+        Fault::WorkersKilled,
+        Fault::WorkersDeleted,
+        Fault::TopicGrown,
+        Fault::RecordsRemoved,
+        Fault::SpecChanged,
+        Fault::ForeignMember,
+        Fault::ForeignCommit,
+        Fault::LedgerDeleted,
+        Fault::TemplateRefused,
     ];
 }
 

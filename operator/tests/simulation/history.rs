@@ -45,8 +45,9 @@ impl<'a> History<'a> {
         History { seed, specs, world, desired, uids: 1, replays: 0, other: None }
     }
 
-    pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally) {
+    pub fn run(mut self, skipped: &BTreeSet<usize>, tally: &mut Tally<RolloutPhase>) {
         self.desired.rollout.gates.comparison = (self.seed % 4 == 3).then_some(ComparisonGate::RequireEqual);
+        self.desired.rollout.keep_previous_current = self.seed % 3 == 1;
         for step in (0..STEPS).filter(|step| !skipped.contains(step)) {
             {
                 let mut state = self.world.state();
@@ -61,7 +62,7 @@ impl<'a> History<'a> {
         self.world.state().faults.begin(STEPS);
         self.becomes_steady();
         let state = self.world.state();
-        tally.add(&state.promises, &state.story);
+        tally.add(state.promises.counts(), &state.story);
     }
 
     /// One round of the operator, as the controller does it.
@@ -161,6 +162,7 @@ impl<'a> History<'a> {
         self.ask(self.specs.valid[2].clone());
         (self.desired.suspended, self.desired.paused, self.desired.verify_every) = (false, false, None);
         self.desired.rollout = self.specs.valid[2].rollout.clone();
+        self.desired.rollout.keep_previous_current = self.seed % 2 == 1;
         self.desired.rollout.gates = self.specs.gates[self.seed as usize % 3].clone();
         self.desired.requests = Vec::new();
         self.desired.readers = vec!["dashboards".into()];
@@ -199,7 +201,11 @@ impl<'a> History<'a> {
                 assert_eq!(kept, 1, "{}", context());
             }
             drop(state);
+            // What is kept current comes to stand where the live one does.
+            (0..20).for_each(|_| self.calm());
             let mut state = self.world.state();
+            let world = &mut *state;
+            world.promises.check_standby_is_current(&world.postgres);
             state.now = state.now + Duration::from_secs(3600);
         }
     }

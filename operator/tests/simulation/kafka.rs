@@ -3,10 +3,10 @@
 use crate::faults::Faults;
 use millrace_crds::Reason;
 use millrace_operator::view::{
-    action::Action,
     known::Known,
     moment::Moment,
     observed::{Kafka, Offsets, Topic},
+    topics::TopicChange,
     trouble::Trouble,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -73,16 +73,16 @@ impl SimulatedKafka {
         })
     }
 
-    /// Does the action; false when Kafka refuses it.
-    pub fn perform(&mut self, action: &Action) -> bool {
-        match action {
-            Action::CreateTopic { topic, partitions, config, .. } => {
+    /// Makes the change; false when Kafka refuses it.
+    pub fn perform(&mut self, change: &TopicChange) -> bool {
+        match change {
+            TopicChange::Create { topic, partitions, config, .. } => {
                 if !self.topics.contains_key(topic) {
                     self.make(topic, *partitions, config.clone());
                 }
                 true
             }
-            Action::GrowTopic { topic, to, .. } => {
+            TopicChange::Grow { topic, to, .. } => {
                 let Some(topic) = self.topics.get_mut(topic) else { return false };
                 if *to <= topic.partitions.len() as i32 {
                     return false;
@@ -92,12 +92,11 @@ impl SimulatedKafka {
                 }
                 true
             }
-            Action::ConfigureTopic { topic, config } => {
+            TopicChange::Configure { topic, config } => {
                 let Some(topic) = self.topics.get_mut(topic) else { return false };
                 topic.config.extend(config.clone());
                 true
             }
-            _ => panic!("{action} is not for Kafka"),
         }
     }
 

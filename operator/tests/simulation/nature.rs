@@ -5,7 +5,6 @@ use crate::{
     specs::TOPIC,
     world::{State, Zombie},
 };
-use millrace_contract::revision::RevisionState;
 use millrace_operator::view::desired::Desired;
 use std::time::Duration;
 
@@ -88,8 +87,8 @@ impl State {
     /// A worker is stopped with an epoch in its hands.
     fn a_worker_stops(&mut self) {
         let Some(view) = &self.postgres.view else { return };
-        let mut open = view.revisions.iter().filter(|(_, row)| row.state == RevisionState::Open);
-        let Some((revision, row)) = open.next_back() else { return };
+        let mut worked_on = view.revisions.iter().filter(|(_, row)| row.state.is_worked_on());
+        let Some((revision, row)) = worked_on.next_back() else { return };
         let Some(task) = row.progress.first() else { return };
         self.zombies.push(Zombie {
             revision: revision.clone(),
@@ -110,7 +109,7 @@ impl State {
         self.story.struck(Fault::ZombieWorker);
         let fences = self.postgres.fences;
         let Some(view) = self.postgres.view.as_mut() else { return };
-        let Some(row) = view.revisions.get_mut(&zombie.revision).filter(|row| row.state == RevisionState::Open) else {
+        let Some(row) = view.revisions.get_mut(&zombie.revision).filter(|row| row.state.is_worked_on()) else {
             return;
         };
         let same = zombie.fence == view.uid.clone().map(|uid| (uid, fences));

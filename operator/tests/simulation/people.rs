@@ -31,7 +31,7 @@ impl History<'_> {
         }
         let word = world.faults.word() as usize;
         let now = world.now;
-        if what <= 29 {
+        if what <= 30 {
             world.story.struck(if what == 11 { Fault::ResourceDeleted } else { Fault::SpecChanged });
         }
         drop(state);
@@ -75,6 +75,7 @@ impl History<'_> {
                     [None, Some(ComparisonGate::Report), Some(ComparisonGate::RequireEqual)][word % 3];
             }
             29 => self.desired.verify_every = [None, Some(Duration::from_secs(3600))][word % 2],
+            30 => self.desired.rollout.keep_previous_current = !self.desired.rollout.keep_previous_current,
             _ => {}
         }
     }

@@ -4,16 +4,18 @@ use crate::{
     addresses::postgres_address,
     comparisons,
     decisions::{answer, decide, note_built},
+    rows::{progress_of, row_of},
+    standby,
 };
 use millrace_contract::{Plan, revision::RevisionState};
 use millrace_crds::Reason;
 use millrace_operator::view::{
-    action::{Action, NewRevision, Owner, Start},
+    action::{Action, Owner},
     desired::Desired,
     known::Known,
     moment::Moment,
     name::Revision,
-    observed::{AcceptedReplay, Catalog, Progress, RevisionRow, TargetState, ViewRow},
+    observed::{AcceptedReplay, Catalog, RevisionRow, TargetState, ViewRow},
     shown::{Column, Shown, appended_columns, columns},
     trouble::Trouble,
 };
@@ -121,21 +123,8 @@ impl SimulatedPostgres {
                         *view = Some(ViewRow {
                             uid,
                             target: target.clone(),
-                            live: None,
-                            replay_count: 0,
-                            shown: Shown::Nothing,
-                            old_snapshots: false,
                             role: desired.identity.name.role("catalog"),
-                            password_digest: None,
-                            readers: BTreeSet::new(),
-                            workers_alive: false,
-                            replays: Vec::new(),
-                            requests: BTreeSet::new(),
-                            rolled_back: None,
-                            live_bytes: None,
-                            revisions: BTreeMap::new(),
-                            comparisons: BTreeMap::new(),
-                            verification: None,
+                            ..ViewRow::default()
                         });
                     }
                     (Some(view), Owner::Nobody) if view.uid.is_none() => view.uid = uid,
@@ -178,13 +167,9 @@ impl SimulatedPostgres {
                 }
                 self.schemas.insert(new.revision.clone());
             }
-            Action::ReopenRevision { revision } => match view.revisions.get_mut(revision) {
-                Some(row) if view.live.as_ref() != Some(revision) && row.state == RevisionState::Retired => {
-                    (row.state, row.ended_at, row.created_at) = (RevisionState::Open, None, now);
-                    (row.paused, row.approved_at, row.resumed_at, row.caught_up_at) = (false, None, None, None);
-                }
-                _ => return Answer::NotYet,
-            },
+            Action::SetStandby { .. } | Action::ReopenRevision { .. } => {
+                return if standby::perform(view, action, now) { Answer::Done } else { Answer::NotYet };
+            }
             Action::SetErrors { revision, policy, stop_above } => {
                 if let Some(row) = view.revisions.get_mut(revision) {
                     (row.errors_policy, row.errors_stop_above) = (policy.clone(), *stop_above);
@@ -241,12 +226,11 @@ impl SimulatedPostgres {
                 });
             }
             Action::CutOver { live, next, unfinished } => {
-                let switch = Shown::Switch { live: live.clone(), next: next.clone() };
                 let (Some(old), Some(new)) = (view.revisions.get(live), view.revisions.get(next)) else {
                     return Answer::NotYet;
                 };
                 if view.live.as_ref() != Some(live)
-                    || view.shown != switch
+                    || !view.shown.switches(live, next)
                     || new.state != RevisionState::Open
                     || (lacks(new, old) && !unfinished)
                 {
@@ -354,47 +338,4 @@ fn lacks(new: &RevisionRow, old: &RevisionRow) -> bool {
         Some(other) => other.topic_id == task.topic_id && other.next_offset < task.next_offset,
         None => true,
     })
-}
-
-fn row_of(new: &NewRevision, now: Moment) -> RevisionRow {
-    RevisionRow {
-        state: RevisionState::Open,
-        reason: None,
-        plan: Ok(Arc::new(Plan::from_json(&new.plan).expect("the plan is written as it is read"))),
-        errors_policy: new.errors_policy.clone(),
-        errors_stop_above: new.errors_stop_above,
-        created_at: now,
-        live_at: None,
-        ended_at: None,
-        approved_at: None,
-        paused: false,
-        resumed_at: None,
-        caught_up_at: None,
-        built: None,
-        answers: BTreeMap::new(),
-        refilling: false,
-        pace: new.pace,
-        paced_at: None,
-        indexes: BTreeSet::new(),
-        progress: new.starts.iter().map(|start| progress_of(start, now)).collect(),
-    }
-}
-
-fn progress_of(start: &Start, now: Moment) -> Progress {
-    Progress {
-        topic: start.topic.clone(),
-        partition: start.partition,
-        topic_id: start.topic_id.clone(),
-        kafka_cluster_id: start.kafka_cluster_id.clone(),
-        start_offset: start.offset,
-        started_at: Some(now),
-        next_offset: start.offset,
-        bytes: Some(0),
-        event_time: None,
-        committed_at: None,
-        lease_until: None,
-        lag_records: None,
-        problem: None,
-        hold: None,
-    }
 }

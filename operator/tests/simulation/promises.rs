@@ -1,6 +1,7 @@
 //! What must hold after every action, whatever went wrong before.
 
 mod gates;
+mod standby;
 
 use crate::{kafka::SimulatedKafka, postgres::SimulatedPostgres};
 use millrace_contract::revision::RevisionState;
@@ -69,6 +70,7 @@ pub struct Promises {
     given_up: u64,
     /// Verifications that found something out.
     verified: u64,
+    standby: standby::Standby,
 }
 
 impl Promises {
@@ -77,7 +79,7 @@ impl Promises {
     }
 
     /// What has happened.
-    pub fn counts(&self) -> [(&'static str, u64); 25] {
+    pub fn counts(&self) -> [(&'static str, u64); 28] {
         [
             ("a cut-over", self.cut_overs),
             ("a fence", self.fences),
@@ -104,6 +106,9 @@ impl Promises {
             ("a comparison", self.comparisons),
             ("a revision that a gate does not let through", self.given_up),
             ("a verification that found something out", self.verified),
+            ("a revision that is kept current", self.standby.begun),
+            ("a rollback to what was kept current", self.standby.rollbacks),
+            ("a history that ends with the revision before kept current", self.standby.current),
         ]
     }
 
@@ -129,6 +134,7 @@ impl Promises {
         }
         self.check_decisions(desired, action, done, postgres);
         self.check_comparisons(desired, action, done, postgres);
+        self.check_standby(desired, action, done, postgres);
         match action {
             Action::CutOver { unfinished, .. } => {
                 self.cut_overs += 1;
@@ -332,10 +338,13 @@ fn is_known<T>(known: &Known<T>) -> bool {
 fn needs(action: &Action) -> (bool, bool, bool) {
     match action {
         Action::AddFinalizer | Action::RemoveFinalizer { .. } => (false, false, false),
-        Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => (true, true, false),
+        Action::ChangeTopic(_) => (true, true, false),
         Action::CreateRevision(_) => (true, true, true),
         Action::Verify(_) => (true, true, false),
-        Action::AddPartitions { .. } | Action::ReopenRevision { .. } | Action::ShowFirst { .. } => (true, true, false),
+        Action::AddPartitions { .. }
+        | Action::ReopenRevision { .. }
+        | Action::SetStandby { standby: true, .. }
+        | Action::ShowFirst { .. } => (true, true, false),
         Action::ApplyLogin(_) | Action::ApplyDeployment { .. } | Action::Hold { .. } => (false, true, true),
         Action::DeleteDeployment { .. } => (false, false, true),
         // Only a live revision that was seen to be late holds another back.
@@ -343,6 +352,7 @@ fn needs(action: &Action) -> (bool, bool, bool) {
         Action::SetPace { .. } => (false, true, false),
         Action::MigrateCatalog
         | Action::ClaimView { .. }
+        | Action::SetStandby { standby: false, .. }
         | Action::SetErrors { .. }
         | Action::CreateIndex { .. }
         | Action::Show { .. }

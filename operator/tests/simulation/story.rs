@@ -1,7 +1,6 @@
 //! The story of a history: what went wrong in which phase, and, for a history that fails, everything that was done.
 
 use crate::faults::Fault;
-use millrace_crds::{MaterializedViewStatus, RolloutPhase};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -10,21 +9,21 @@ use std::{
 /// The lines of a history that is told; they outlive its end.
 pub type Lines = Arc<Mutex<Vec<String>>>;
 
-#[derive(Default)]
-pub struct Story {
+/// `P`: the phases that a rollout or a replay goes through.
+pub struct Story<P> {
     /// How often each fault has met each phase.
-    pub met: BTreeMap<(Fault, Option<RolloutPhase>), u64>,
-    /// Where the rollout stood when it was looked at last.
-    pub phase: Option<RolloutPhase>,
+    pub met: BTreeMap<(Fault, Option<P>), u64>,
+    /// Where it stood when it was looked at last.
+    pub phase: Option<P>,
     /// From which phase to which the status has gone.
-    pub transitions: BTreeSet<(RolloutPhase, RolloutPhase)>,
-    shown: Option<(String, RolloutPhase)>,
+    pub transitions: BTreeSet<(P, P)>,
+    shown: Option<(String, P)>,
     lines: Option<Lines>,
 }
 
-impl Story {
-    pub fn told_to(lines: Option<Lines>) -> Story {
-        Story { lines, ..Story::default() }
+impl<P: Copy + Ord> Story<P> {
+    pub fn told_to(lines: Option<Lines>) -> Story<P> {
+        Story { met: BTreeMap::new(), phase: None, transitions: BTreeSet::new(), shown: None, lines }
     }
 
     pub fn struck(&mut self, fault: Fault) {
@@ -32,10 +31,9 @@ impl Story {
         self.tell(|| format!("  ! {fault:?}"));
     }
 
-    /// The status was written.
-    pub fn show(&mut self, status: &MaterializedViewStatus) {
-        let Some(rollout) = &status.rollout else { return };
-        let shown = (rollout.revision.clone(), rollout.phase);
+    /// The status was written: what moves, and the phase that it is in.
+    pub fn show(&mut self, what: &str, phase: P) {
+        let shown = (what.to_owned(), phase);
         if let Some(before) = self.shown.replace(shown.clone()).filter(|before| *before != shown) {
             self.transitions.insert((before.1, shown.1));
         }

@@ -11,8 +11,7 @@ use crate::{
     specs::TOPIC,
     story::{Lines, Story},
 };
-use millrace_contract::revision::RevisionState;
-use millrace_crds::{MaterializedViewStatus, Reason};
+use millrace_crds::{MaterializedViewStatus, Reason, RolloutPhase};
 use millrace_operator::{
     view::{
         action::Action,
@@ -41,7 +40,7 @@ pub struct State {
     pub cluster: SimulatedCluster,
     pub status: MaterializedViewStatus,
     pub promises: Promises,
-    pub story: Story,
+    pub story: Story<RolloutPhase>,
     /// The resource that there is.
     pub uid: String,
     pub away: Away,
@@ -159,7 +158,9 @@ impl World for SimulatedWorld {
             && !state.away.cluster
             && !matches!(state.faults.fate(), Fate::Struck(Fault::LostCall | Fault::OperatorEnds));
         if arrives && let Some(status) = &report.status {
-            state.story.show(status);
+            if let Some(rollout) = &status.rollout {
+                state.story.show(&rollout.revision, rollout.phase);
+            }
             state.status = status.clone();
         }
         Ok(())
@@ -179,7 +180,7 @@ impl State {
     /// Whether the one who would do it does not answer.
     fn is_away(&self, action: &Action) -> bool {
         match action {
-            Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => self.away.kafka,
+            Action::ChangeTopic(_) => self.away.kafka,
             Action::ApplyDeployment { .. }
             | Action::DeleteDeployment { .. }
             | Action::AddFinalizer
@@ -201,9 +202,7 @@ impl State {
     /// Whether it was done, and not refused.
     fn perform(&mut self, desired: &Desired, action: &Action) -> bool {
         match action {
-            Action::CreateTopic { .. } | Action::GrowTopic { .. } | Action::ConfigureTopic { .. } => {
-                self.kafka.perform(action)
-            }
+            Action::ChangeTopic(change) => self.kafka.perform(change),
             Action::ApplyDeployment { .. }
             | Action::DeleteDeployment { .. }
             | Action::AddFinalizer
@@ -229,7 +228,7 @@ impl State {
         comparisons::settle(view, &mut self.faults);
         for (revision, row) in &mut view.revisions {
             let deployment = desired.identity.name.deployment(revision);
-            if row.state != RevisionState::Open || !self.cluster.works(&deployment) {
+            if !row.state.is_worked_on() || !self.cluster.works(&deployment) {
                 continue;
             }
             let most = row.pace.map(|pace| pace / row.tasks().max(1) as i64);

@@ -1,12 +1,18 @@
 //! The cluster's Postgres, reached through the host's loopback.
 
-use crate::shell::{kubectl, run};
-use anyhow::{Context, Result};
+use crate::{
+    shell::{kubectl, run},
+    topic,
+};
+use anyhow::{Context, Result, ensure};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 /// What `cargo xtask uri` prints.
 pub fn uri() -> Result<&'static str> {
@@ -51,4 +57,28 @@ pub async fn pool_as(role: &str, password: &str) -> Result<PgPool> {
 /// `psql -c` as a person types it: unaligned, without headings.
 pub fn psql(sql: &str) -> Result<String> {
     run("psql", &[uri()?, "-X", "-At", "-v", "ON_ERROR_STOP=1", "-c", sql])
+}
+
+/// Waits until the live revision of the view stands at the topic's end.
+pub async fn wait_drained(pool: &PgPool, name: &str, topic: &str, limit: Duration) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        let ends = topic::ends(topic)?;
+        let positions: Result<Vec<(i32, i64)>, _> = sqlx::query_as(
+            "SELECT p.partition, p.next_offset FROM millrace.progress p JOIN millrace.view v
+             ON v.namespace = p.namespace AND v.name = p.view AND v.live_revision = p.revision
+             WHERE p.namespace = 'shop' AND p.view = $1 ORDER BY 1",
+        )
+        .bind(name)
+        .fetch_all(pool)
+        .await;
+        if let Ok(positions) = &positions
+            && positions.len() == ends.len()
+            && positions.iter().zip(&ends).all(|((_, at), end)| at >= end)
+        {
+            return Ok(());
+        }
+        ensure!(start.elapsed() < limit, "{name} stands at {positions:?} after {limit:?}, the ends are {ends:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }

@@ -32,6 +32,8 @@ pub struct Seen {
     pub fresh: Vec<Poll>,
     /// Errors, decreases and gaps, in words.
     pub wrong: Vec<String>,
+    /// Connections that ended under a query or could not be made, in words.
+    pub lost: Vec<String>,
 }
 
 /// How a reader polls.
@@ -74,17 +76,28 @@ impl Readers {
 
 /// Fails if a reader saw an error, a decrease or a gap.
 pub fn require_no_wrong(seen: &[Seen]) -> Result<()> {
+    let lost: Vec<&String> = seen.iter().flat_map(|reader| &reader.lost).collect();
+    ensure!(lost.is_empty(), "readers lost {} connections: {:?}", lost.len(), lost.iter().take(5).collect::<Vec<_>>());
+    require_true(seen)
+}
+
+/// Fails if a reader saw an error, a decrease or a gap; connections may have been lost, where Postgres was killed.
+pub fn require_true(seen: &[Seen]) -> Result<()> {
     let wrong: Vec<&String> = seen.iter().flat_map(|reader| &reader.wrong).collect();
     ensure!(wrong.is_empty(), "readers noticed {} times: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
     Ok(())
 }
 
-/// Fails unless nothing was wrong, at least `polls` polls were made, and one of them was answered within 10 ms before
-/// the swap and one begun within 10 ms after it.
-pub fn require_calm(seen: &[Seen], polls: u64, swap: &Swap) -> Result<()> {
+/// Fails unless nothing was wrong and at least `polls` polls were made.
+pub fn require_calm(seen: &[Seen], polls: u64) -> Result<()> {
     require_no_wrong(seen)?;
     let made: u64 = seen.iter().map(|reader| reader.polls).sum();
     ensure!(made >= polls, "{made} polls were made, {polls} are needed");
+    Ok(())
+}
+
+/// Fails unless a poll was answered within 10 ms before the swap, and one begun within 10 ms after it.
+pub fn require_polls_near(seen: &[Seen], swap: &Swap) -> Result<()> {
     let (before, after) = sides(seen, swap);
     let known = swap.by.duration_since(swap.after);
     ensure!(before, "no poll was answered within {NEAR:?} before the swap, whose moment is known to {known:?}");
@@ -120,6 +133,13 @@ async fn watch(reader: Reader, stop: Arc<AtomicBool>) -> Seen {
             Mode::RepeatableRead => (poll_in_one_snapshot(&mut connection, &query).await, Duration::from_millis(1)),
         };
         let pause = match polled {
+            Err(error) if is_lost(&error) => {
+                seen.lost.push(error.to_string());
+                if let Ok(another) = pool.acquire().await {
+                    connection = another;
+                }
+                AFTER_AN_ERROR
+            }
             Err(error) => {
                 seen.wrong.push(format!("error: {error}"));
                 AFTER_AN_ERROR
@@ -143,6 +163,16 @@ async fn watch(reader: Reader, stop: Arc<AtomicBool>) -> Seen {
         }
     }
     seen
+}
+
+/// Whether the connection ended, by the network or with the server.
+fn is_lost(error: &sqlx::Error) -> bool {
+    let ended = |code: &str| code.starts_with("57P") || code.starts_with("08");
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| ended(&code)),
+        _ => false,
+    }
 }
 
 async fn poll(connection: &mut PgConnection, query: &str) -> sqlx::Result<(Vec<i64>, Poll)> {
@@ -176,7 +206,7 @@ mod tests {
         let start = Instant::now();
         let at = |millis: u64| start + Duration::from_millis(millis);
         let fresh = polls.iter().map(|&(begun, answered)| Poll { begun: at(begun), answered: at(answered) }).collect();
-        let seen = Seen { polls: 0, fresh, wrong: Vec::new() };
+        let seen = Seen { fresh, ..Seen::default() };
         let found = sides(&[seen], &Swap { after: at(swap.0), by: at(swap.1) });
         assert_eq!(found, expected, "polls {polls:?}, swap {swap:?}");
     }

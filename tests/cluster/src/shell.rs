@@ -48,6 +48,10 @@ pub fn kubectl(arguments: &[&str]) -> Result<String> {
     run("kubectl", &[&["--context", CONTEXT], arguments].concat())
 }
 
+pub fn helm(arguments: &[&str]) -> Result<String> {
+    run("helm", &[&["--kube-context", CONTEXT], arguments].concat())
+}
+
 /// Types a script, command by command until one fails. kubectl and helm mean the tests' cluster, whichever one the
 /// person works with otherwise.
 pub fn type_in(script: &str) -> Result<String> {

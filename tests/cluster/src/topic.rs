@@ -50,7 +50,6 @@ pub async fn grow(topic: &str, partitions: usize) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the topic and waits until it is gone; a topic that is not there is fine.
 /// Removes the records of a partition before `offset`, as retention would.
 pub async fn cut(topic: &str, partition: i32, offset: i64) -> Result<()> {
     let mut list = TopicPartitionList::new();
@@ -59,6 +58,7 @@ pub async fn cut(topic: &str, partition: i32, offset: i64) -> Result<()> {
     Ok(())
 }
 
+/// Deletes the topic and waits until it is gone; a topic that is not there is fine.
 pub async fn delete(topic: &str) -> Result<()> {
     for result in admin()?.delete_topics(&[topic], &AdminOptions::new()).await? {
         if let Err((topic, code)) = result

@@ -1,92 +1,36 @@
 //! A MaterializedView as a person sees it through kubectl.
 
-use crate::shell::{eventually, kubectl};
-use anyhow::{Context, Result, ensure};
-use std::time::Duration;
+use crate::resource::Resource;
+use anyhow::Result;
+use std::ops::Deref;
 
-pub struct View {
-    pub namespace: String,
-    pub name: String,
+pub struct View(Resource);
+
+impl Deref for View {
+    type Target = Resource;
+
+    fn deref(&self) -> &Resource {
+        &self.0
+    }
 }
 
 impl View {
     pub fn new(namespace: &str, name: &str) -> View {
-        View { namespace: namespace.into(), name: name.into() }
+        View(Resource::new("mv", "millrace.dev/view", namespace, name))
     }
 
-    pub fn get(&self, path: &str) -> Result<String> {
-        kubectl(&["-n", &self.namespace, "get", "mv", &self.name, "-o", &format!("jsonpath={path}")])
-    }
-
-    pub fn status(&self) -> Result<serde_json::Value> {
-        let text = kubectl(&["-n", &self.namespace, "get", "mv", &self.name, "-o", "json"])?;
-        let object: serde_json::Value = serde_json::from_str(&text)?;
-        Ok(object["status"].clone())
-    }
-
-    /// (status, reason, message) of a condition; empty texts where it is absent.
-    pub fn condition(&self, kind: &str) -> Result<(String, String, String)> {
-        let status = self.status()?;
-        let empty = Vec::new();
-        let conditions = status["conditions"].as_array().unwrap_or(&empty);
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        Ok(conditions
-            .iter()
-            .find(|condition| condition["type"] == kind)
-            .map(|condition| (text(&condition["status"]), text(&condition["reason"]), text(&condition["message"])))
-            .unwrap_or_default())
-    }
-
-    pub fn wait_ready(&self, limit: Duration) -> Result<()> {
-        let timeout = format!("--timeout={}s", limit.as_secs());
-        let object = format!("mv/{}", self.name);
-        kubectl(&["-n", &self.namespace, "wait", "--for=condition=Ready", &object, &timeout])
-            .map(drop)
-            .with_context(|| format!("status: {}", self.status().map(|status| status.to_string()).unwrap_or_default()))
-    }
-
-    pub fn wait_condition(&self, kind: &str, status: &str, reason: &str, limit: Duration) -> Result<String> {
-        eventually(&format!("{} has {kind}={status} {reason}", self.name), limit, || {
-            let found = self.condition(kind)?;
-            ensure!((found.0.as_str(), found.1.as_str()) == (status, reason), "found {found:?}");
-            Ok(found.2)
-        })
-    }
-
-    pub fn patch(&self, patch: &str) -> Result<()> {
-        kubectl(&["-n", &self.namespace, "patch", "mv", &self.name, "--type", "merge", "-p", patch]).map(drop)
+    /// What readers query, where the target has the view's own name.
+    pub fn table(&self) -> String {
+        format!("{}.{}", self.namespace, self.name.replace('-', "_"))
     }
 
     pub fn live_revision(&self) -> Result<String> {
         self.get("{.status.liveRevision}")
     }
 
-    /// The names of the running worker pods of this view.
-    pub fn pods(&self) -> Result<Vec<String>> {
-        let selector = format!("millrace.dev/view={}", self.name);
-        let list = kubectl(&[
-            "-n",
-            &self.namespace,
-            "get",
-            "pods",
-            "-l",
-            &selector,
-            "--field-selector=status.phase=Running",
-            "-o",
-            "jsonpath={.items[*].metadata.name}",
-        ])?;
-        Ok(list.split_whitespace().map(str::to_owned).collect())
-    }
-
-    /// Deletes the resource and waits until it is gone; its table stays or goes as its deletionPolicy says.
-    pub fn delete(&self) -> Result<()> {
-        kubectl(&["-n", &self.namespace, "delete", "mv", &self.name, "--ignore-not-found", "--timeout=120s"]).map(drop)
-    }
-
     /// Deletes the resource with its table, so that a later test may use the name. No resource is no error.
     pub fn delete_with_its_table(&self) -> Result<()> {
-        let found = kubectl(&["-n", &self.namespace, "get", "mv", &self.name, "--ignore-not-found", "-o", "name"])?;
-        if found.trim().is_empty() {
+        if !self.exists()? {
             return Ok(());
         }
         self.patch(r#"{"spec":{"deletionPolicy":"Delete"}}"#)?;

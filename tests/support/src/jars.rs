@@ -1,4 +1,4 @@
-//! The jars of Kafka, those of `images/kafka`, fetched and checked once into the cache folder.
+//! The jars of an image, such as those of `images/kafka`, fetched and checked once into the cache folder.
 
 use std::{
     fs::{self, File},
@@ -8,11 +8,12 @@ use std::{
 
 use crate::server::run;
 
-/// A class path of every jar. Safe to call from several processes at once: the first fetches, the rest wait.
-pub(crate) fn class_path() -> Result<String, String> {
-    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../images/kafka");
+/// A class path of every jar of `images/<image>`. Safe to call from several processes at once: the first fetches, the rest
+/// wait.
+pub fn class_path(image: &str) -> Result<String, String> {
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../images").join(image);
     let home = std::env::var_os("HOME").ok_or("HOME is not set; expected the folder whose .cache holds the jars")?;
-    let folder = PathBuf::from(home).join(".cache/millrace/kafka-libs");
+    let folder = PathBuf::from(home).join(format!(".cache/millrace/{image}-libs"));
     let explain = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(explain)?;
     let lock = File::create(folder.join("lock")).map_err(explain)?;
@@ -23,6 +24,6 @@ pub(crate) fn class_path() -> Result<String, String> {
     }
     let mut fetch = Command::new("bash");
     fetch.arg(folder.join("fetch.sh"));
-    run(fetch).map_err(|failure| format!("Kafka's jars cannot be fetched: {failure}"))?;
+    run(fetch).map_err(|failure| format!("the jars of images/{image} cannot be fetched: {failure}"))?;
     Ok(format!("{}/*", folder.join("libs").display()))
 }

@@ -1,7 +1,8 @@
 //! A temporary Kafka: three KRaft nodes, each broker and controller, as plain JVMs on loopback.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -28,6 +29,8 @@ use crate::{
 pub const NODES: usize = 3;
 /// A formatted log directory names its cluster; every temporary one may bear the same name.
 const CLUSTER_ID: &str = "MillraceTestKafka00000";
+/// Names the folder of a run of many test programs, which share their brokers; without it each program has its own.
+const RUN: &str = "MILLRACE_TEST_RUN";
 const JVM_FLAGS: [&str; 5] =
     ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dlog4j2.level=WARN"];
 
@@ -39,19 +42,47 @@ pub struct TemporaryKafka {
 }
 
 impl TemporaryKafka {
-    /// The brokers that all tests of this process share, started when they are first asked for.
+    /// The brokers that all tests of this process share, and all programs of a run; started when they are first asked
+    /// for.
     pub async fn shared() -> &'static TemporaryKafka {
         static SHARED: OnceLock<TemporaryKafka> = OnceLock::new();
-        tokio::task::spawn_blocking(|| SHARED.get_or_init(TemporaryKafka::start))
-            .await
-            .expect("the shared Kafka starts")
+        let start = || match std::env::var_os(RUN) {
+            None => TemporaryKafka::start(),
+            Some(run) => TemporaryKafka::of_run(Path::new(&run)).unwrap_or_else(|failure| panic!("{failure}")),
+        };
+        tokio::task::spawn_blocking(move || SHARED.get_or_init(start)).await.expect("the shared Kafka starts")
+    }
+
+    /// Those that another program of the run has started, or else new ones that outlive this process.
+    fn of_run(run: &Path) -> Result<TemporaryKafka, String> {
+        let explain = |error: io::Error| format!("{}: {error}", run.display());
+        let lock = File::create(run.join("kafka.lock")).map_err(explain)?;
+        lock.lock().map_err(explain)?;
+        let started = run.join("kafka");
+        match fs::read_to_string(&started) {
+            Ok(ports) => {
+                let ports: Vec<u16> = ports.split_whitespace().filter_map(|port| port.parse().ok()).collect();
+                let brokers = ports.try_into().map_err(|_| format!("{} holds no ports", started.display()))?;
+                let (nodes, guard) = ([None, None, None], Guard::of_others(run));
+                Ok(TemporaryKafka { brokers, class_path: jars::class_path("kafka")?, nodes, guard })
+            }
+            Err(_) => {
+                let kafka = TemporaryKafka::start_with(|| Guard::of_run("kafka", run));
+                fs::write(&started, kafka.brokers.map(|port| port.to_string()).join(" ")).map_err(explain)?;
+                Ok(kafka)
+            }
+        }
     }
 
     /// Brokers of the caller's own, for tests that kill or stop them; ended when dropped. Blocks for about 6 s.
     pub fn start() -> TemporaryKafka {
+        TemporaryKafka::start_with(|| Guard::start("kafka"))
+    }
+
+    fn start_with(guard: impl Fn() -> io::Result<Guard>) -> TemporaryKafka {
         let mut failures = Vec::new();
         for _ in 0..3 {
-            match TemporaryKafka::try_start() {
+            match TemporaryKafka::try_start(&guard) {
                 Ok(kafka) => return kafka,
                 Err(failure) => failures.push(failure),
             }
@@ -59,9 +90,9 @@ impl TemporaryKafka {
         panic!("a temporary Kafka cannot be started:\n{}", failures.join("\n"));
     }
 
-    fn try_start() -> Result<TemporaryKafka, String> {
-        let class_path = jars::class_path()?;
-        let guard = Guard::start("kafka").map_err(|error| format!("a temporary directory cannot be made: {error}"))?;
+    fn try_start(guard: impl Fn() -> io::Result<Guard>) -> Result<TemporaryKafka, String> {
+        let class_path = jars::class_path("kafka")?;
+        let guard = guard().map_err(|error| format!("a temporary directory cannot be made: {error}"))?;
         let brokers = free_ports::<NODES>();
         let controllers = free_ports::<NODES>();
         let mut kafka = TemporaryKafka { brokers, class_path, nodes: [None, None, None], guard };
@@ -96,7 +127,7 @@ impl TemporaryKafka {
     /// A new topic whose name starts with `prefix` and is used by nobody else; replicated to all three nodes.
     pub async fn topic(&self, prefix: &str, partitions: i32) -> String {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{prefix}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         self.create_topic(&name, partitions, &[]).await;
         name
     }
@@ -249,6 +280,7 @@ fn properties_of(node: usize, brokers: &[u16; NODES], controllers: &[u16; NODES]
     let (id, broker, controller) = (node + 1, brokers[node], controllers[node]);
     let (voters, logs) = (voters.join(","), directory.join(format!("node-{node}")));
     let logs = logs.display();
+    // Records of tests may be as old as they like: they stay until somebody removes them.
     format!(
         "process.roles=broker,controller
 node.id={id}
@@ -269,6 +301,7 @@ transaction.state.log.min.isr=2
 share.coordinator.state.topic.replication.factor=3
 share.coordinator.state.topic.min.isr=2
 group.initial.rebalance.delay.ms=0
+log.retention.ms=-1
 log.retention.check.interval.ms=1000
 log.segment.delete.delay.ms=1000
 broker.session.timeout.ms=6000

@@ -230,9 +230,10 @@ impl Drop for TemporaryPostgres {
     }
 }
 
+/// Unused on every server, so that what is named by it is nobody else's on servers that are shared.
 fn unused_name(prefix: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("{prefix}_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{prefix}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn command(program: &Path, account: Option<Account>) -> Command {

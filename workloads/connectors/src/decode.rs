@@ -12,12 +12,13 @@ mod scalar;
 
 pub use rejected::{Reason, Rejected};
 
-use crate::{RawRecord, RawRecords, faults::sabotaged};
+use crate::{RawRecord, RawRecords};
 use chrono_tz::Tz;
 use debezium::Envelope;
 use key::KeyReader;
 use millrace_contract::{
     Source, SqlType, Topics,
+    faults::sabotaged,
     source::{Format, KeyFormat, Origin, SourceKind},
 };
 use millrace_dataflow::records::Records;

@@ -1,7 +1,6 @@
 //! Where a view meets the world: Kafka records become columns, changes become rows of Postgres.
 
 pub mod decode;
-pub mod faults;
 pub mod kafka;
 pub mod postgres;
 pub mod raw;

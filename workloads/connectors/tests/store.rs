@@ -257,7 +257,7 @@ async fn two_workers_on_the_same_groups_do_not_deadlock() {
     let mut held_by_one = common::claim(&mut one, &[0]).await;
     let mut held_by_two = common::claim(&mut two, &[1]).await;
     let texts: Vec<String> =
-        (0..3_000).map(|n| format!(r#"{{"user":{{"department":"{}팀","age":1}}}}"#, n * 7 % 150)).collect();
+        (0..36_000).map(|n| format!(r#"{{"user":{{"department":"{}팀","age":1}}}}"#, n * 7 % 150)).collect();
     let lines = |partition| -> Vec<(i32, &str, Option<&str>)> {
         texts.iter().map(|text| (partition, "", Some(text.as_str()))).collect()
     };

@@ -14,6 +14,8 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("catalog/0006.sql"),
     include_str!("catalog/0007.sql"),
     include_str!("catalog/0008.sql"),
+    include_str!("catalog/0009.sql"),
+    include_str!("catalog/0010.sql"),
 ];
 
 /// The version this program writes.

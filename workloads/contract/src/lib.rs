@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod connection;
 pub mod expr;
+pub mod faults;
 pub mod ident;
 pub mod node;
 pub mod plan;

@@ -13,6 +13,8 @@ pub enum RevisionState {
     Fenced,
     /// It was live; kept for a while.
     Retired,
+    /// It was live; kept for a while, and workers may claim and commit: it stays current.
+    Standby,
     /// It never went live and never will; `reason` says why.
     Abandoned,
 }
@@ -23,12 +25,24 @@ impl RevisionState {
             RevisionState::Open => "open",
             RevisionState::Fenced => "fenced",
             RevisionState::Retired => "retired",
+            RevisionState::Standby => "standby",
             RevisionState::Abandoned => "abandoned",
         }
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Open, Self::Fenced, Self::Retired, Self::Abandoned].into_iter().find(|state| state.name() == name)
+        let all = [Self::Open, Self::Fenced, Self::Retired, Self::Standby, Self::Abandoned];
+        all.into_iter().find(|state| state.name() == name)
+    }
+
+    /// Whether workers may claim and commit. Fence and leases ask the same in Postgres.
+    pub const fn is_worked_on(self) -> bool {
+        matches!(self, RevisionState::Open | RevisionState::Standby)
+    }
+
+    /// Whether it was live and can be gone back to.
+    pub const fn is_kept(self) -> bool {
+        matches!(self, RevisionState::Retired | RevisionState::Standby)
     }
 }
 

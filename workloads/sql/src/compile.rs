@@ -66,7 +66,7 @@ fn compile_here(view: &ViewQuery<'_>) -> std::result::Result<Compiled, CompileEr
     let in_query = |refusal: Refusal| refusal.in_field(QUERY);
     let tokens = Tokens::read(query).map_err(in_query)?;
     let canonical_query = canonical_query(&tokens);
-    let mut clauses = Clauses::of(parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
+    let mut clauses = Clauses::of(&parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
     let mut scope = Scope::of(sources, &clauses.from).map_err(in_query)?;
     let surroundings = Surroundings { sources, tokens: &tokens, zone };
     let (filter, conditions) = split(clauses.filter.take(), &tokens);

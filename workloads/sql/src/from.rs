@@ -1,8 +1,8 @@
 //! What stands in FROM: sources, and how they are joined.
 
 use crate::{
-    clauses::refuse_if,
     error::{At, Refusal, Result},
+    standard::{alone, refuse_if},
     tokens::Tokens,
 };
 use sqlparser::ast::{
@@ -40,7 +40,7 @@ pub(crate) enum Constraint {
 
 const JOINABLE: &str = "a view reads sources and joins of them";
 
-pub(crate) fn from(from: Vec<TableWithJoins>, tokens: &Tokens) -> Result<From> {
+pub(crate) fn from(from: &[TableWithJoins], tokens: &Tokens) -> Result<From> {
     let mut whole: Option<From> = None;
     for item in from {
         let at = item.relation.span().start.into();
@@ -64,8 +64,8 @@ fn join(kind: Kind, left: From, right: From, constraint: Constraint, at: At) -> 
     From::Join(Box::new(Joined { kind, left, right, constraint, at }))
 }
 
-fn with_joins(TableWithJoins { relation, joins }: TableWithJoins, tokens: &Tokens) -> Result<From> {
-    joins.into_iter().try_fold(factor(relation, tokens)?, |left, joined| {
+fn with_joins(TableWithJoins { relation, joins }: &TableWithJoins, tokens: &Tokens) -> Result<From> {
+    joins.iter().try_fold(factor(relation, tokens)?, |left, joined| {
         let Join { relation, global, join_operator } = joined;
         let at: At = relation.span().start.into();
         let crossed = matches!(join_operator, JoinOperator::CrossJoin(_));
@@ -78,13 +78,13 @@ fn with_joins(TableWithJoins { relation, joins }: TableWithJoins, tokens: &Token
             other => {
                 return Err(Refusal::new(
                     at,
-                    format!("the join {}", words(&other)),
+                    format!("the join {}", words(other)),
                     "Postgres has JOIN, LEFT, RIGHT, FULL and CROSS JOIN",
                     "write one of them; what has a partner is WHERE EXISTS (…)",
                 ));
             }
         };
-        refuse_if(global, at, "a GLOBAL join", "Postgres has no such join", "leave the word out")?;
+        refuse_if(*global, at, "a GLOBAL join", "Postgres has no such join", "leave the word out")?;
         refuse_if(
             crossed != matches!(constraint, JoinConstraint::None),
             at,
@@ -94,11 +94,10 @@ fn with_joins(TableWithJoins { relation, joins }: TableWithJoins, tokens: &Token
         )?;
         let constraint = match constraint {
             JoinConstraint::None => Constraint::None,
-            JoinConstraint::On(condition) => Constraint::On(Box::new(condition)),
+            JoinConstraint::On(condition) => Constraint::On(Box::new(condition.clone())),
             JoinConstraint::Using(names) => {
-                let name =
-                    |name: ObjectName| simple(name, at, "a qualified name in USING", "a column has a name of one part");
-                Constraint::Using(names.into_iter().map(name).collect::<Result<_>>()?)
+                let name = |name| simple(name, at, "a qualified name in USING", "a column has a name of one part");
+                Constraint::Using(names.iter().map(name).collect::<Result<_>>()?)
             }
             JoinConstraint::Natural => {
                 return Err(Refusal::new(
@@ -119,7 +118,7 @@ fn words(operator: &JoinOperator) -> String {
     text.split('(').next().unwrap_or_default().to_owned()
 }
 
-fn factor(relation: TableFactor, tokens: &Tokens) -> Result<From> {
+fn factor(relation: &TableFactor, tokens: &Tokens) -> Result<From> {
     let place: At = relation.span().start.into();
     let from_at = tokens.keyword("FROM");
     match relation {
@@ -138,7 +137,7 @@ fn factor(relation: TableFactor, tokens: &Tokens) -> Result<From> {
             let odd = args.is_some()
                 || !with_hints.is_empty()
                 || version.is_some()
-                || with_ordinality
+                || *with_ordinality
                 || !partitions.is_empty()
                 || json_path.is_some()
                 || sample.is_some()
@@ -146,9 +145,9 @@ fn factor(relation: TableFactor, tokens: &Tokens) -> Result<From> {
             let advice = "write FROM and the bare name of a source of the view";
             refuse_if(odd, place, "a table with arguments or options", "a source stands alone in FROM", advice)?;
             let name = simple(name, place, "a qualified table name", "a source has a name of one part")?;
-            Ok(From::Source { name, alias: alias.map(|alias| alias_name(alias, place)).transpose()? })
+            Ok(From::Source { name, alias: alias.as_ref().map(|alias| alias_name(alias, place)).transpose()? })
         }
-        TableFactor::NestedJoin { table_with_joins, alias: None } => with_joins(*table_with_joins, tokens),
+        TableFactor::NestedJoin { table_with_joins, alias: None } => with_joins(table_with_joins, tokens),
         TableFactor::NestedJoin { .. } => Err(Refusal::new(
             place,
             "a name for a join in parentheses",
@@ -180,18 +179,15 @@ fn factor(relation: TableFactor, tokens: &Tokens) -> Result<From> {
     }
 }
 
-fn simple(name: ObjectName, place: At, found: &str, expected: &str) -> Result<Ident> {
-    let mut parts = name.0.into_iter();
-    match (parts.next().and_then(|part| part.as_ident().cloned()), parts.next()) {
-        (Some(ident), None) => Ok(ident),
-        _ => Err(Refusal::new(place, found, expected, "write the name that spec.sources gives it")),
-    }
+fn simple(name: &ObjectName, place: At, found: &str, expected: &str) -> Result<Ident> {
+    let refusal = || Refusal::new(place, found, expected, "write the name that spec.sources gives it");
+    alone(name).cloned().ok_or_else(refusal)
 }
 
-fn alias_name(alias: TableAlias, place: At) -> Result<Ident> {
+fn alias_name(alias: &TableAlias, place: At) -> Result<Ident> {
     let TableAlias { explicit: _, name, columns, at } = alias;
     let renamed = !columns.is_empty() || at.is_some();
     let advice = "write FROM source AS alias, and rename columns in the select list";
     refuse_if(renamed, place, "column names behind the table alias", "a source keeps its column names", advice)?;
-    Ok(name)
+    Ok(name.clone())
 }

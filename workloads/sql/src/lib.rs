@@ -26,6 +26,7 @@ mod relation;
 mod rewrite;
 mod scope;
 mod select_list;
+mod standard;
 mod subquery;
 mod tokens;
 mod view_query;

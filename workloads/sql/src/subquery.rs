@@ -85,7 +85,7 @@ pub(crate) fn asked<'a>(
             "write NOT EXISTS (SELECT … WHERE inner.column = outer.column)",
         ));
     }
-    let Clauses { projection, distinct: _, from, filter, groups, having } = Clauses::of(*query, tokens)?;
+    let Clauses { projection, distinct: _, from, filter, groups, having } = Clauses::of(&query, tokens)?;
     if !groups.is_empty() || having.is_some() {
         return Err(Refusal::new(
             at,

@@ -7,9 +7,9 @@ use crate::{
 };
 use millrace_connectors::{
     decode::Rejected,
-    faults::sabotaged,
     postgres::{Epoch, ErrorsPolicy, Problem, StoreError},
 };
+use millrace_contract::faults::sabotaged;
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},

@@ -3,11 +3,10 @@
 use millrace_connectors::{
     RawRecords,
     decode::{Decoder, Reason, Rejected},
-    faults::sabotaged,
     kafka::partition_of,
     postgres::{Advance, DeadLetter, LAST_EVENT_TIME},
 };
-use millrace_contract::{Plan, Topics, node::Operator};
+use millrace_contract::{Plan, Topics, faults::sabotaged, node::Operator};
 use millrace_dataflow::{
     driver::{Dataflow, Mapped, PlanError},
     value::zone_named,

@@ -61,7 +61,7 @@ pub type Connect = Box<dyn Fn(&str) -> KafkaResult<KafkaSource> + Send>;
 pub struct Reader {
     pub source: KafkaSource,
     pub connect: Connect,
-    /// The consumer group of `source`.
+    /// The consumer group that `source` was made for.
     pub group: String,
     pub preparer: Arc<Preparer>,
     pub commands: Receiver<Command>,
@@ -82,6 +82,9 @@ impl Drop for Ended {
 
 struct Turning {
     reader: Reader,
+    /// The consumer group that is asked for, and when a client for it may be made again.
+    group: String,
+    next_group: Instant,
     pace: Pace,
     reading: BTreeMap<i32, Reading>,
     waiting: Vec<Waiting>,
@@ -97,9 +100,18 @@ impl Reader {
     /// Turns until the loop is gone.
     pub fn run(self) {
         let _ended = Ended(self.health.clone());
+        let mut turning = Turning::new(self);
+        while turning.turn().is_some() {}
+    }
+}
+
+impl Turning {
+    fn new(reader: Reader) -> Turning {
         let now = Instant::now();
-        let mut turning = Turning {
-            reader: self,
+        Turning {
+            group: reader.group.clone(),
+            next_group: now,
+            reader,
             pace: Pace::new(now),
             reading: BTreeMap::new(),
             waiting: Vec::new(),
@@ -108,15 +120,13 @@ impl Reader {
             sent: now,
             trusted: None,
             looked: now,
-        };
-        while turning.turn().is_some() {}
+        }
     }
-}
 
-impl Turning {
     /// One turn; `None`: the loop is gone.
     fn turn(&mut self) -> Option<()> {
         self.obey()?;
+        self.keep_group();
         self.keep_pace();
         self.try_waiting();
         self.look();
@@ -147,7 +157,10 @@ impl Turning {
                     self.stop(&partitions);
                     self.waiting.clear();
                 }
-                Command::Group(group) => self.change_group(group),
+                Command::Group(group) => {
+                    (self.group, self.next_group) = (group, Instant::now());
+                    self.keep_group();
+                }
                 Command::Mirror(positions) => {
                     if let Err(error) = self.reader.source.mirror(&positions) {
                         tracing::warn!(%error, "positions not written to the consumer group");

@@ -14,11 +14,13 @@ use crate::{
     task::Task,
     telemetry::metrics::Metrics,
 };
-use millrace_connectors::{
+use millrace_connectors::postgres::{Advance, Claimed, Committed, ErrorsPolicy, Problem, Store, StoreError, Survey};
+use millrace_contract::{
+    Topics,
     faults::{sabotaged, step},
-    postgres::{Advance, Claimed, Committed, ErrorsPolicy, Problem, Store, StoreError, Survey},
+    ident::consumer_group,
+    revision::RevisionState,
 };
-use millrace_contract::{Topics, ident::consumer_group, revision::RevisionState};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -234,7 +236,7 @@ impl<'w> Session<'w> {
     /// Claims and gives back; lets tasks stand still or go on.
     async fn share(&mut self, survey: &Survey) -> Result<(), StoreError> {
         let state = survey.state.map_or("not in the catalog", RevisionState::name);
-        if survey.state != Some(RevisionState::Open) {
+        if !survey.state.is_some_and(RevisionState::is_worked_on) {
             self.held.clear();
             self.worker.tell(Command::StopAll);
             self.say_idle(format!("the revision is {state}: its tasks are not worked on"));

@@ -1,5 +1,6 @@
 //! A million keys through one worker: memory stays bounded, and every key arrives.
 
+#[path = "worker/common/mod.rs"]
 mod common;
 
 use common::Scene;

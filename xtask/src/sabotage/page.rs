@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 
@@ -11,7 +11,7 @@ use super::{Fault, LIST, parse};
 
 const HEAD: &str = include_str!("page.md");
 /// Where the programs know their faults.
-const SOURCE: &str = include_str!("../../../workloads/connectors/src/faults.rs");
+const SOURCE: &str = include_str!("../../../workloads/contract/src/faults.rs");
 
 fn listed() -> Vec<Fault> {
     parse(include_str!("../../../tests/sabotage.yaml")).expect("the list can be read")
@@ -72,16 +72,21 @@ fn every_step_is_described() {
 
 #[test]
 fn the_tests_that_notice_are_there() {
-    let workloads = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads");
-    let crates: Vec<_> = fs::read_dir(workloads).expect("the workloads").flatten().collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workloads = fs::read_dir(root.join("workloads")).expect("the workloads").flatten().map(|folder| folder.path());
+    let crates: Vec<PathBuf> = workloads.chain([root.join("operator")]).collect();
     for fault in listed() {
         let Some(target) = fault.target else { continue };
-        let texts = crates
-            .iter()
-            .filter_map(|folder| fs::read_to_string(folder.path().join(format!("tests/{target}.rs"))).ok());
-        let text: String = texts.collect();
+        let text: String = crates.iter().flat_map(|folder| files_of(&folder.join("tests"), &target)).collect();
         for test in fault.tests {
-            assert!(text.contains(&format!("fn {test}")), "{}: no {target}.rs has a test {test}", fault.name);
+            assert!(text.contains(&format!("fn {test}")), "{}: {target} has no test {test}", fault.name);
         }
     }
+}
+
+/// The texts of a test program, which is a file or a folder of them.
+fn files_of(tests: &Path, target: &str) -> Vec<String> {
+    let folder = fs::read_dir(tests.join(target)).into_iter().flatten().flatten().map(|file| file.path());
+    let files = folder.chain([tests.join(format!("{target}.rs"))]);
+    files.filter_map(|file| fs::read_to_string(file).ok()).collect()
 }

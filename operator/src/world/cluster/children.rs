@@ -51,7 +51,12 @@ async fn look(client: &Client, desired: &Desired) -> kube::Result<Children> {
             },
         );
     }
-    let failing = if unwell { failing_worker(client, desired, &ours).await? } else { None };
+    let failing = if unwell {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &view.namespace);
+        failing(&pods.list(&ours).await?.items)
+    } else {
+        None
+    };
     Ok(Children { secret: secret.map(|secret| secret::read(&desired.identity, &secret)), deployments, failing })
 }
 
@@ -65,12 +70,11 @@ fn with_type(deployment: &Deployment) -> serde_json::Value {
 }
 
 /// A worker that ended more than once and is not ready: what is known of its end.
-async fn failing_worker(client: &Client, desired: &Desired, ours: &ListParams) -> kube::Result<Option<String>> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &desired.identity.name.namespace);
-    for pod in pods.list(ours).await? {
+pub fn failing(pods: &[Pod]) -> Option<String> {
+    for pod in pods {
         let name = pod.name_any();
-        let statuses = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
-        for status in statuses.into_iter().filter(|status| !status.ready) {
+        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        for status in statuses.into_iter().flatten().filter(|status| !status.ready) {
             let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
             let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
             let cannot_start = matches!(
@@ -79,22 +83,22 @@ async fn failing_worker(client: &Client, desired: &Desired, ours: &ListParams) -
             );
             if cannot_start {
                 let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
-                return Ok(Some(format!("worker {name} cannot start: {reason} {message}")));
+                return Some(format!("worker {name} cannot start: {reason} {message}"));
             }
             if status.restart_count >= 3 && reason == "CrashLoopBackOff" {
-                let last = status.last_state.and_then(|state| state.terminated);
-                let code = last.as_ref().map_or(0, |last| last.exit_code);
-                let said = last.and_then(|last| last.message).unwrap_or_default();
-                return Ok(Some(format!(
+                let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+                let code = last.map_or(0, |last| last.exit_code);
+                let said = last.and_then(|last| last.message.as_deref()).unwrap_or_default();
+                return Some(format!(
                     "worker {name} ended {} times, the last time with code {code}{}{said}; see kubectl -n {} logs {name} -p",
                     status.restart_count,
                     if said.is_empty() { "" } else { ": " },
-                    desired.identity.name.namespace,
-                )));
+                    pod.namespace().unwrap_or_default(),
+                ));
             }
         }
     }
-    Ok(None)
+    None
 }
 
 pub async fn apply_deployment(
@@ -114,12 +118,12 @@ pub async fn apply_deployment(
 /// Deletes exactly the object that was seen.
 pub async fn delete_deployment(
     client: &Client,
-    desired: &Desired,
+    namespace: &str,
     name: &str,
     uid: &str,
     resource_version: &str,
 ) -> Result<Performed, Trouble> {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &desired.identity.name.namespace);
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
     let only = DeleteParams {
         preconditions: Some(Preconditions {
             uid: Some(uid.to_owned()),

@@ -5,9 +5,9 @@ mod question;
 mod resource;
 mod secret;
 
-pub use children::{apply_deployment, delete_deployment, observe};
-pub use question::{forget, view_asked_about, write_answer};
-pub use resource::{add_finalizer, remove_finalizer, write_status};
+pub use children::{apply_deployment, delete_deployment, failing, observe};
+pub use question::{Namespaced, all_apps, asked_about, forget, write_answer};
+pub use resource::{Exactly, is_another};
 pub use secret::apply_login;
 
 use crate::view::trouble::Trouble;
@@ -16,6 +16,6 @@ use millrace_crds::Reason;
 /// Who owns the fields that this operator applies.
 pub const FIELD_MANAGER: &str = "millrace-operator";
 
-fn trouble(what: &str, error: &kube::Error) -> Trouble {
+pub fn trouble(what: &str, error: &kube::Error) -> Trouble {
     Trouble::cluster(Reason::Unknown, format!("the API server did not {what}: {error}"))
 }

@@ -20,7 +20,7 @@ pub struct Refused {
 
 /// A client that outlives the calls made with it.
 #[derive(Clone, Copy)]
-pub struct Client(*mut sys::rd_kafka_t);
+pub struct Client(pub(super) *mut sys::rd_kafka_t);
 
 /// A topic's id and partition numbers, or why it could not be described.
 pub type Description = Result<(String, Vec<i32>), Refused>;
@@ -48,7 +48,7 @@ impl Drop for Queue {
     }
 }
 
-struct Event(*mut sys::rd_kafka_event_t);
+pub(super) struct Event(pub(super) *mut sys::rd_kafka_event_t);
 
 impl Drop for Event {
     fn drop(&mut self) {
@@ -66,7 +66,7 @@ impl Drop for Options {
     }
 }
 
-fn text(pointer: *const c_char) -> String {
+pub(super) fn text(pointer: *const c_char) -> String {
     if pointer.is_null() {
         return String::new();
     }
@@ -74,7 +74,7 @@ fn text(pointer: *const c_char) -> String {
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
-fn c_text(name: &str) -> Result<CString, Refused> {
+pub(super) fn c_text(name: &str) -> Result<CString, Refused> {
     CString::new(name).map_err(|_| Refused {
         code: RDKafkaRespErr::RD_KAFKA_RESP_ERR__INVALID_ARG,
         message: format!("{name:?} has a NUL character"),
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// Makes a call with a queue and options of its own, and waits for its answer.
-    fn ask(
+    pub(super) fn ask(
         self,
         operation: sys::rd_kafka_admin_op_t,
         timeout: Duration,

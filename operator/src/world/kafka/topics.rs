@@ -5,12 +5,11 @@ use super::{
     native::{Client, OffsetOf, PartitionOffsets, Refused},
 };
 use crate::view::{
-    action::Action,
-    desired::Desired,
+    desired::TopicWish,
     known::Known,
     moment::Moment,
     observed::{Kafka, Offsets, Topic},
-    replay::asked_time,
+    topics::TopicChange,
     trouble::Trouble,
 };
 use millrace_contract::{connection::KafkaConnection, ident::hex_digest};
@@ -26,14 +25,16 @@ use rdkafka::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-const PATIENCE: Duration = Duration::from_secs(6);
+pub(super) const PATIENCE: Duration = Duration::from_secs(6);
 
 /// A client for administration.
 pub struct Admin {
-    client: AdminClient<DefaultClientContext>,
+    pub(super) client: AdminClient<DefaultClientContext>,
+    /// What the client was made with.
+    pub(super) config: ClientConfig,
     servers: String,
     /// The gravest complaint of the client since Kafka last answered: it repeats itself once in half a minute only.
     complaint: Mutex<Option<Refused>>,
@@ -55,60 +56,68 @@ pub fn digest(connection: &KafkaConnection) -> String {
     hex_digest(parts.iter().map(String::as_str), 16)
 }
 
+fn config(connection: &KafkaConnection) -> ClientConfig {
+    let KafkaConnection { bootstrap_servers, security_protocol, sasl_mechanism, username, password, ca } = connection;
+    let mut config = ClientConfig::new();
+    config
+        .set("client.id", "millrace-operator")
+        .set("bootstrap.servers", bootstrap_servers)
+        .set("security.protocol", security_protocol.to_lowercase())
+        .set("socket.timeout.ms", "6000")
+        .set("reconnect.backoff.max.ms", "2000")
+        .set_log_level(RDKafkaLogLevel::Emerg);
+    for (key, value) in [
+        ("sasl.mechanism", sasl_mechanism.as_ref()),
+        ("sasl.username", username.as_ref()),
+        ("sasl.password", password.as_ref().map(|password| &password.0)),
+        ("ssl.ca.pem", ca.as_ref()),
+    ] {
+        if let Some(value) = value {
+            config.set(key, value);
+        }
+    }
+    config
+}
+
 impl Admin {
     pub fn open(connection: &KafkaConnection) -> Result<Admin, Trouble> {
-        let KafkaConnection { bootstrap_servers, security_protocol, sasl_mechanism, username, password, ca } =
-            connection;
-        let mut config = ClientConfig::new();
-        config
-            .set("client.id", "millrace-operator")
-            .set("bootstrap.servers", bootstrap_servers)
-            .set("security.protocol", security_protocol.to_lowercase())
-            .set("socket.timeout.ms", "6000")
-            .set("reconnect.backoff.max.ms", "2000")
-            .set_log_level(RDKafkaLogLevel::Emerg);
-        for (key, value) in [
-            ("sasl.mechanism", sasl_mechanism.as_ref()),
-            ("sasl.username", username.as_ref()),
-            ("sasl.password", password.as_ref().map(|password| &password.0)),
-            ("ssl.ca.pem", ca.as_ref()),
-        ] {
-            if let Some(value) = value {
-                config.set(key, value);
-            }
-        }
+        let config = config(connection);
         let client = config.create().map_err(|error| {
             Trouble::sources(
                 Reason::KafkaUnreachable,
                 format!("the connection to Kafka is not valid: {error}; correct it in its Secret or in the operator's configuration"),
             )
         })?;
-        Ok(Admin { client, servers: bootstrap_servers.clone(), complaint: Mutex::default() })
+        Ok(Admin { client, config, servers: connection.bootstrap_servers.clone(), complaint: Mutex::default() })
     }
 
-    fn native(&self) -> Client {
+    pub(super) fn native(&self) -> Client {
         // SAFETY: the client belongs to `self`, which every caller below keeps alive until its call is over.
         unsafe { Client::new(self.client.inner().native_ptr()) }
     }
 
-    /// The topics of the view, and the settings that it asks for.
-    pub async fn observe(self: Arc<Self>, desired: &Desired) -> Known<Kafka> {
-        let mut names: Vec<String> = desired.topics.iter().map(|wish| wish.topic.clone()).collect();
+    /// The topics, and the settings that are asked for; `time`: what a new replay begins at; `tombstones`: whether
+    /// it matters how long a topic keeps them.
+    pub async fn observe(
+        self: Arc<Self>,
+        wishes: &[TopicWish],
+        time: Option<Moment>,
+        tombstones: impl Fn(&str) -> bool,
+    ) -> Known<Kafka> {
+        let mut names: Vec<String> = wishes.iter().map(|wish| wish.topic.clone()).collect();
         names.sort();
         names.dedup();
         let admin = self.clone();
-        let time = asked_time(desired, now());
         let looked = tokio::task::spawn_blocking(move || admin.look(&names, time)).await;
         let mut kafka = match looked {
             Ok(Ok(kafka)) => kafka,
             Ok(Err(trouble)) => return Known::Unknown(trouble),
             Err(error) => return Known::Unknown(Trouble::sources(Reason::KafkaUnreachable, error.to_string())),
         };
-        for wish in &desired.topics {
-            let table = desired.query.as_ref().is_ok_and(|query| query.plan.reads_table(&wish.topic));
+        for wish in wishes {
             let wanted = wish.ensure.as_ref().map(|ensure| &ensure.config).filter(|config| !config.is_empty());
             let Some(Known::Present(topic)) = kafka.by_topic.get_mut(&wish.topic) else { continue };
-            if !table && wanted.is_none() {
+            if !tombstones(&wish.topic) && wanted.is_none() {
                 continue;
             }
             match self.config(&wish.topic).await {
@@ -158,11 +167,12 @@ impl Admin {
             by_topic.insert(name, known);
         }
         let earliest = native.list_offsets(&partitions, OffsetOf::Earliest, PATIENCE).map_err(explain)?;
+        let ends = native.list_offsets(&partitions, OffsetOf::Latest, PATIENCE).map_err(explain)?;
+        // After the ends: a record that comes in between is at or past its partition's end, and is not left out.
         let since = match time {
             Some(Moment(time)) => native.list_offsets(&partitions, OffsetOf::Time(time), PATIENCE).map_err(explain)?,
             None => PartitionOffsets::new(),
         };
-        let ends = native.list_offsets(&partitions, OffsetOf::Latest, PATIENCE).map_err(explain)?;
         for (name, number) in partitions {
             let at = (name, number);
             let answer = |offsets: &PartitionOffsets| match offsets.get(&at) {
@@ -233,11 +243,11 @@ impl Admin {
         Ok(found)
     }
 
-    /// Does the part of an action that is in Kafka.
-    pub async fn perform(self: Arc<Self>, action: &Action) -> Result<Performed, Trouble> {
+    /// Makes the topic, or gives it more.
+    pub async fn perform(self: Arc<Self>, change: &TopicChange) -> Result<Performed, Trouble> {
         let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
-        match action {
-            Action::CreateTopic { topic, partitions, replicas, config } => {
+        match change {
+            TopicChange::Create { topic, partitions, replicas, config } => {
                 let mut new = NewTopic::new(topic, *partitions, TopicReplication::Fixed(*replicas));
                 for (key, value) in config {
                     new = new.set(key, value);
@@ -245,7 +255,7 @@ impl Admin {
                 let answers = self.client.create_topics([&new], &options).await;
                 self.answer(&format!("topic {topic} made"), answers)
             }
-            Action::GrowTopic { topic, from: _, to } => {
+            TopicChange::Grow { topic, from: _, to } => {
                 // Asks for a number of partitions, not for more of them: repeating it changes nothing.
                 let new = NewPartitions::new(topic, usize::try_from(*to).unwrap_or(0));
                 match self.client.create_partitions([&new], &options).await {
@@ -259,7 +269,7 @@ impl Admin {
                     answers => self.answer(&format!("topic {topic} grown to {to} partitions"), answers),
                 }
             }
-            Action::ConfigureTopic { topic, config } => {
+            TopicChange::Configure { topic, config } => {
                 let (admin, topic, config) = (self.clone(), topic.clone(), config.clone());
                 let done = tokio::task::spawn_blocking(move || {
                     let done = admin.native().set_config(&topic, &config, PATIENCE);
@@ -271,11 +281,14 @@ impl Admin {
                     Err(error) => Err(Trouble::sources(Reason::KafkaUnreachable, error.to_string())),
                 }
             }
-            _ => Ok(Performed::Done),
         }
     }
 
-    fn answer(&self, what: &str, answers: Result<Vec<TopicResult>, KafkaError>) -> Result<Performed, Trouble> {
+    pub(super) fn answer(
+        &self,
+        what: &str,
+        answers: Result<Vec<TopicResult>, KafkaError>,
+    ) -> Result<Performed, Trouble> {
         let answers = answers.map_err(|error| self.trouble(what, refused_by(&error)))?;
         for answer in answers {
             match answer {
@@ -287,7 +300,7 @@ impl Admin {
     }
 
     /// What a refusal means for the view, with what the client itself had to say.
-    fn trouble(&self, what: &str, refused: Refused) -> Trouble {
+    pub(super) fn trouble(&self, what: &str, refused: Refused) -> Trouble {
         use RDKafkaRespErr as E;
         let complaint = self.complaint();
         let servers = &self.servers;
@@ -304,15 +317,15 @@ impl Admin {
             );
         }
         match refused.code {
-            E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED | E::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED => {
-                Trouble::sources(
-                    Reason::KafkaNotAuthorized,
-                    format!(
-                        "Kafka at {servers} does not let its user have {what}: {}; give the user the right",
-                        refused.message
-                    ),
-                )
-            }
+            E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+            | E::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
+            | E::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED => Trouble::sources(
+                Reason::KafkaNotAuthorized,
+                format!(
+                    "Kafka at {servers} does not let its user have {what}: {}; give the user the right",
+                    refused.message
+                ),
+            ),
             E::RD_KAFKA_RESP_ERR_INVALID_CONFIG
             | E::RD_KAFKA_RESP_ERR_INVALID_PARTITIONS
             | E::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR
@@ -342,11 +355,6 @@ impl Admin {
     }
 }
 
-fn now() -> Moment {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
 /// Which of two complaints says more: a refused login, then a refused certificate; that all brokers are down is the least.
 fn gravity(code: RDKafkaRespErr) -> u8 {
     match code {
@@ -371,14 +379,14 @@ fn is_absent(code: RDKafkaRespErr) -> bool {
     )
 }
 
-fn refused(code: RDKafkaErrorCode) -> Refused {
+pub(super) fn refused(code: RDKafkaErrorCode) -> Refused {
     Refused {
         code: RDKafkaRespErr::try_from(code as i32).unwrap_or(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN),
         message: code.to_string(),
     }
 }
 
-fn refused_by(error: &KafkaError) -> Refused {
+pub(super) fn refused_by(error: &KafkaError) -> Refused {
     match error.rdkafka_error_code() {
         Some(code) => Refused { message: error.to_string(), ..refused(code) },
         None => Refused { code: RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN, message: error.to_string() },

@@ -16,9 +16,7 @@ const MIGRATION_LOCK: i64 = 0x6d69_6c6c_7261_6365;
 pub async fn migrate(pool: &PgPool) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await?;
-    let exists: bool =
-        sqlx::query_scalar("SELECT to_regclass('millrace.catalog') IS NOT NULL").fetch_one(&mut *transaction).await?;
-    let version: i32 = if exists {
+    let version: i32 = if has_table(&mut transaction, "catalog").await? {
         sqlx::query_scalar("SELECT version FROM millrace.catalog").fetch_one(&mut *transaction).await?
     } else {
         0
@@ -35,6 +33,11 @@ pub async fn migrate(pool: &PgPool) -> Result<Performed, Refusal> {
     }
     transaction.commit().await?;
     Ok(Performed::Done)
+}
+
+/// Whether the catalog has a table: one that is still to be migrated lacks some, and a database may have none.
+pub async fn has_table(connection: &mut PgConnection, name: &str) -> Result<bool, Refusal> {
+    Ok(sqlx::query_scalar("SELECT to_regclass('millrace.' || $1) IS NOT NULL").bind(name).fetch_one(connection).await?)
 }
 
 /// Makes the view's row and role, or takes the row over from `from`.

@@ -11,7 +11,7 @@ use super::{
     target::is_ours,
 };
 use crate::view::{desired::Identity, name::Revision};
-use millrace_contract::ident::quote;
+use millrace_contract::{faults::sabotaged, ident::quote};
 use sqlx::{PgConnection, PgPool};
 
 /// Drops a revision that nobody sees: not live, not shown, and no snapshot is old enough to need it.
@@ -20,13 +20,13 @@ pub async fn drop_revision(pool: &PgPool, view: &Identity, revision: &Revision) 
     sqlx::query("SET LOCAL lock_timeout = '500ms'").execute(&mut *transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     let shown = row.shown.as_deref().is_some_and(|shown| shown.split(':').any(|part| part == revision.0));
-    if row.live.as_ref() == Some(&revision.0)
+    let needed = row.live.as_ref() == Some(&revision.0)
         || shown
-        || !is_in_state(&mut transaction, view, revision, &["retired", "abandoned"]).await?
-    {
+        || !is_in_state(&mut transaction, view, revision, &["retired", "abandoned"]).await?;
+    if needed && !sabotaged("drop_without_looking") {
         return Ok(changed());
     }
-    if old_snapshots(&mut transaction, view).await? {
+    if old_snapshots(&mut transaction, view).await? && !sabotaged("drop_under_readers") {
         return Ok(Performed::NotYet("readers whose snapshots are older than the cut-over".to_owned()));
     }
     drop_schema(&mut transaction, &view.name.schema(revision)).await?;
@@ -36,6 +36,7 @@ pub async fn drop_revision(pool: &PgPool, view: &Identity, revision: &Revision) 
         .bind(&revision.0)
         .execute(&mut *transaction)
         .await?;
+    comparison::forget(&mut transaction, view).await?;
     transaction.commit().await?;
     Ok(Performed::Done)
 }

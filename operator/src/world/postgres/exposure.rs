@@ -1,6 +1,8 @@
 //! What readers see: the relation they query, and which revision is live.
 //!
-//! DDL on that relation runs alone and gives up after 50 ms: readers never queue behind it for longer.
+//! DDL on that relation runs alone and gives up after 50 ms: readers never queue behind it for longer. Where readers hold
+//! the relation in turns it takes many attempts to meet a moment at which all of them end; one that waited longer would
+//! meet it sooner, and readers would feel it.
 
 use super::{
     super::Performed,
@@ -12,9 +14,15 @@ use super::{
 use crate::view::{
     desired::Identity,
     name::{Revision, Target},
+    shown::Shown,
 };
-use millrace_contract::ident::quote;
+use millrace_contract::{faults::sabotaged, ident::quote};
 use sqlx::{PgConnection, PgPool};
+use std::time::{Duration, Instant};
+
+/// A round tries to replace the relation for this long, and in between lets everybody through who came meanwhile.
+const TRIES_FOR: Duration = Duration::from_secs(1);
+const TRIES_APART: Duration = Duration::from_millis(50);
 
 async fn brief_locks(connection: &mut PgConnection) -> Result<(), Refusal> {
     sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(connection).await?;
@@ -85,15 +93,28 @@ async fn went_live(
     Ok(())
 }
 
+/// What the relation is to be, and what that was made for: this revision is live, and this is shown.
+pub struct Replacement<'a> {
+    pub sql: &'a str,
+    pub shown: &'a str,
+    pub live: &'a Revision,
+    pub expected: &'a str,
+}
+
 /// Replaces the relation, while what it shows is what the replacement was made for.
-pub async fn show(
-    pool: &PgPool,
-    view: &Identity,
-    live: &Revision,
-    expected: &str,
-    shown: &str,
-    sql: &str,
-) -> Result<Performed, Refusal> {
+pub async fn show(pool: &PgPool, view: &Identity, replacement: &Replacement<'_>) -> Result<Performed, Refusal> {
+    let begun = Instant::now();
+    loop {
+        match try_to_show(pool, view, replacement).await {
+            Err(Refusal::Busy(_)) if begun.elapsed() < TRIES_FOR => tokio::time::sleep(TRIES_APART).await,
+            ended => return ended,
+        }
+    }
+}
+
+/// One attempt; it is busy where readers, or others, are in its way for longer than a moment.
+async fn try_to_show(pool: &PgPool, view: &Identity, replacement: &Replacement<'_>) -> Result<Performed, Refusal> {
+    let Replacement { sql, shown, live, expected } = *replacement;
     let mut transaction = pool.begin().await?;
     brief_locks(&mut transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
@@ -101,19 +122,17 @@ pub async fn show(
         return Ok(changed());
     }
     // A switch may be replaced only when every snapshot sees the last cut-over: older ones would see nothing.
-    if expected.starts_with("switch:") && old_snapshots(&mut transaction, view).await? {
+    let switch = expected.starts_with("switch:") && !sabotaged("plain_too_early");
+    if switch && old_snapshots(&mut transaction, view).await? {
         return Ok(Performed::NotYet("readers whose snapshots are older than the cut-over".to_owned()));
     }
     if is_foreign(&mut transaction, &view.name, &row.target).await? {
         return Ok(changed());
     }
-    match execute(&mut transaction, sql.to_owned()).await {
-        Ok(()) => {}
-        Err(Refusal::Busy(_)) => {
-            return Ok(Performed::NotYet(format!("readers that hold {} open", row.target)));
-        }
-        Err(refusal) => return Err(refusal),
-    }
+    execute(&mut transaction, sql.to_owned()).await.map_err(|refusal| match refusal {
+        Refusal::Busy(_) => Refusal::Busy(format!("readers that hold {} open", row.target)),
+        Refusal::Trouble(_) => refusal,
+    })?;
     sqlx::query("UPDATE millrace.view SET shown = $3 WHERE namespace = $1 AND name = $2")
         .bind(&view.name.namespace)
         .bind(&view.name.name)
@@ -137,14 +156,14 @@ pub async fn old_snapshots(connection: &mut PgConnection, view: &Identity) -> Re
 /// A snapshot whose horizon is not past the transaction of the cut-over may not see it. Sessions of the server's own,
 /// such as those that vacuum, read nothing through views: they have no user. What kind a session is would say the same,
 /// but not to a role that may not read the statistics of others, such as the operator's. Nor do those read through views
-/// that make indexes for this operator, or compare revisions.
+/// that make indexes for this operator, compare revisions or ask what gates want to know.
 pub const OLD_SNAPSHOTS: &str = "
     SELECT v.cut_over_xid IS NOT NULL AND (
         EXISTS (SELECT FROM pg_stat_activity s
                 WHERE s.pid <> pg_backend_pid() AND s.backend_xmin IS NOT NULL
                   AND s.usesysid IS NOT NULL
                   AND NOT (s.usename = current_user
-                           AND s.application_name LIKE ANY ('{millrace-index %,millrace-compare %}'))
+                           AND s.application_name LIKE ANY ('{millrace-index %,millrace-compare %,millrace-gates}'))
                   AND (s.datname = current_database() OR s.datname IS NULL)
                   AND age(s.backend_xmin) >= age(v.cut_over_xid::xid))
         OR EXISTS (SELECT FROM pg_prepared_xacts p
@@ -178,7 +197,7 @@ pub async fn cut_over(
     durable(&mut transaction).await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     if row.live.as_ref() != Some(&live.0)
-        || row.shown != Some(format!("switch:{live}:{next}"))
+        || !Shown::parse(row.shown.as_deref()).is_some_and(|shown| shown.switches(live, next))
         || !is_in_state(&mut transaction, view, next, &["open"]).await?
     {
         return Ok(changed());
@@ -192,7 +211,7 @@ pub async fn cut_over(
         .bind(&next.0)
         .fetch_one(&mut *transaction)
         .await?;
-    if behind && !unfinished {
+    if behind && !unfinished && !sabotaged("swap_without_comparing") {
         return Ok(Performed::NotYet(format!("revision {next} to pass the live one")));
     }
     sqlx::query(
@@ -246,12 +265,13 @@ pub async fn fence(pool: &PgPool, view: &Identity, live: &Revision) -> Result<Pe
     lock_progress(&mut transaction, view, live).await?;
     set_state(&mut transaction, view, live, "fenced").await?;
     sqlx::query(
-        "UPDATE millrace.progress SET owner = owner + 1, holder = NULL, lease_until = '-infinity'
+        "UPDATE millrace.progress SET owner = owner + $4, holder = NULL, lease_until = '-infinity'
          WHERE namespace = $1 AND view = $2 AND revision = $3",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
     .bind(&live.0)
+    .bind(i64::from(!sabotaged("fence_keeps_owners")))
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;

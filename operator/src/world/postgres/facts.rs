@@ -1,6 +1,6 @@
 //! What Postgres knows of a view: one read-only transaction, one snapshot.
 
-use super::{comparison, exposure::OLD_SNAPSHOTS, gates, refusal::Refusal, target, verification};
+use super::{catalog::has_table, comparison, exposure::OLD_SNAPSHOTS, gates, refusal::Refusal, target, verification};
 use crate::view::{
     desired::Desired,
     forecast::is_due,
@@ -35,9 +35,7 @@ pub async fn observe(pool: &PgPool, address: &PostgresAddress, desired: &Desired
 async fn look(pool: &PgPool, address: &PostgresAddress, desired: &Desired) -> Result<Option<Catalog>, Refusal> {
     let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
-    let exists: bool =
-        sqlx::query_scalar("SELECT to_regclass('millrace.catalog') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !exists {
+    if !has_table(connection, "catalog").await? {
         return Ok(None);
     }
     let (version, id): (i32, String) =
@@ -153,19 +151,24 @@ async fn replays(connection: &mut PgConnection, name: &ViewName) -> Result<Vec<A
         .collect())
 }
 
-async fn requests(connection: &mut PgConnection, name: &ViewName) -> Result<BTreeSet<Request>, Refusal> {
-    let table: bool =
-        sqlx::query_scalar("SELECT to_regclass('millrace.request') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !table {
-        return Ok(BTreeSet::new());
+async fn requests(
+    connection: &mut PgConnection,
+    name: &ViewName,
+) -> Result<BTreeMap<Request, Option<String>>, Refusal> {
+    if !has_table(connection, "request").await? {
+        return Ok(BTreeMap::new());
     }
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT verb, id FROM millrace.request WHERE namespace = $1 AND view = $2")
-            .bind(&name.namespace)
-            .bind(&name.name)
-            .fetch_all(connection)
-            .await?;
-    let known = |(verb, id): (String, String)| Some(Request { verb: Verb::from_name(&verb)?, id });
+    // As JSON: a catalog that is still to be migrated has no such column.
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT verb, id, to_jsonb(r) ->> 'nothing_to_do' FROM millrace.request r WHERE namespace = $1 AND view = $2",
+    )
+    .bind(&name.namespace)
+    .bind(&name.name)
+    .fetch_all(connection)
+    .await?;
+    let known = |(verb, id, nothing): (String, String, Option<String>)| {
+        Some((Request { verb: Verb::from_name(&verb)?, id }, nothing))
+    };
     Ok(rows.into_iter().filter_map(known).collect())
 }
 

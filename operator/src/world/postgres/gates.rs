@@ -2,7 +2,7 @@
 
 use super::{
     super::Performed,
-    catalog::{Locked, changed, execute, lock_view},
+    catalog::{Locked, changed, execute, has_table, lock_view},
     refusal::Refusal,
     revision::is_in_state,
 };
@@ -15,14 +15,20 @@ use crate::view::{
 };
 use millrace_contract::ident::quote;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+/// A round begins no further question after this long: other views wait for their rounds.
+const ASKS_FOR: Duration = Duration::from_secs(5);
 
 /// The role that a view's assertions are asked under; nobody logs in as it.
 pub fn role(view_role: &str) -> String {
     format!("{view_role}_gate")
 }
 
-/// Asks `questions` about `next`, and keeps the answers.
+/// Asks `questions` about `next`, the first of them at least, and keeps the answers.
 pub async fn run(
     pool: &PgPool,
     view: &Identity,
@@ -84,15 +90,19 @@ struct Said {
     detail: String,
 }
 
-/// All answers from one snapshot, in a session of its own: nobody waits for it, and it holds no lock that others wait for.
-/// The session's `statement_timeout` bounds each question.
+/// Answers from one snapshot, in the order of the questions, in a session of its own: nobody waits for it, and it holds no
+/// lock that others wait for. The session's `statement_timeout` bounds each question.
 async fn ask(pool: &PgPool, role: &str, questions: &[Question]) -> Result<Vec<Said>, Refusal> {
     let options = (*pool.connect_options()).clone().application_name("millrace-gates");
     let mut session = options.connect().await?;
     let mut transaction = session.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     execute(&mut transaction, format!("SET LOCAL ROLE {}", quote(role))).await?;
+    let begun = Instant::now();
     let mut said = Vec::new();
     for question in questions {
+        if begun.elapsed() > ASKS_FOR {
+            break;
+        }
         execute(&mut transaction, "SAVEPOINT question".to_owned()).await?;
         // Prepared, it is one statement whatever is in it.
         let answer: Result<Option<bool>, sqlx::Error> =
@@ -162,9 +172,7 @@ pub async fn answers(
     name: &ViewName,
     revisions: &mut BTreeMap<Revision, RevisionRow>,
 ) -> Result<(), Refusal> {
-    let table: bool =
-        sqlx::query_scalar("SELECT to_regclass('millrace.gate') IS NOT NULL").fetch_one(&mut *connection).await?;
-    if !table {
+    if !has_table(connection, "gate").await? {
         return Ok(());
     }
     let rows = sqlx::query(

@@ -23,6 +23,7 @@ pub use session::open;
 
 use super::Performed;
 use crate::view::{action::Action, desired::Desired, trouble::Trouble};
+use exposure::Replacement;
 use refusal::Refusal;
 use sqlx::PgPool;
 
@@ -40,6 +41,7 @@ pub async fn perform(
         Action::ApplyLogin(_) => login::apply(pool, view, password.unwrap_or_default()).await,
         Action::CreateRevision(new) => revision::create(pool, view, new).await,
         Action::ReopenRevision { revision } => revision::reopen(pool, view, revision).await,
+        Action::SetStandby { revision, standby } => request::set_standby(pool, view, revision, *standby).await,
         Action::SetErrors { revision, policy, stop_above } => {
             revision::set_errors(pool, view, revision, policy, *stop_above).await
         }
@@ -47,7 +49,9 @@ pub async fn perform(
         Action::AddPartitions { revision, starts } => revision::add_partitions(pool, view, revision, starts).await,
         Action::CreateIndex { revision, columns } => index::create(pool, view, revision, columns).await,
         Action::ShowFirst { revision, target, sql } => exposure::show_first(pool, view, revision, target, sql).await,
-        Action::Show { live, expected, shown, sql } => exposure::show(pool, view, live, expected, shown, sql).await,
+        Action::Show { live, expected, shown, sql } => {
+            exposure::show(pool, view, &Replacement { sql, shown, live, expected }).await
+        }
         Action::CutOver { live, next, unfinished } => exposure::cut_over(pool, view, live, next, *unfinished).await,
         Action::NoteFilled { live } => exposure::note_filled(pool, view, live).await,
         Action::FenceLive { live, next: _ } => exposure::fence(pool, view, live).await,
@@ -71,9 +75,7 @@ pub async fn perform(
         Action::ReleaseView => ending::release(pool, view).await,
         Action::DeleteView => ending::delete(pool, view).await,
         Action::AddFinalizer
-        | Action::CreateTopic { .. }
-        | Action::GrowTopic { .. }
-        | Action::ConfigureTopic { .. }
+        | Action::ChangeTopic(_)
         | Action::ApplyDeployment { .. }
         | Action::DeleteDeployment { .. }
         | Action::RemoveFinalizer { .. } => return Ok(Performed::Done),

@@ -13,6 +13,7 @@ use crate::view::{
     request::{Deed, Request},
     trouble::Trouble,
 };
+use millrace_contract::faults::sabotaged;
 use millrace_crds::Reason;
 use sqlx::{PgConnection, PgPool};
 
@@ -21,16 +22,18 @@ pub async fn obey(pool: &PgPool, view: &Identity, request: &Request, deed: &Deed
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     let new = sqlx::query(
-        "INSERT INTO millrace.request (namespace, view, verb, id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO millrace.request (namespace, view, verb, id, nothing_to_do) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
     .bind(request.verb.name())
     .bind(&request.id)
+    .bind(deed.nothing())
     .execute(&mut *transaction)
     .await?
     .rows_affected();
-    if new == 0 {
+    if new == 0 && !sabotaged("request_acts_twice") {
         return Ok(changed());
     }
     let done = match deed {
@@ -40,7 +43,7 @@ pub async fn obey(pool: &PgPool, view: &Identity, request: &Request, deed: &Deed
                 && give_up(&mut transaction, view, revision, &trouble.to_string()).await?
         }
         Deed::RollBack { from, to } => {
-            is_in_state(&mut transaction, view, to, &["retired"]).await?
+            is_in_state(&mut transaction, view, to, &["retired", "standby"]).await?
                 && set_rollback(&mut transaction, view, Some((from, to))).await?
         }
         Deed::EndRollback => set_rollback(&mut transaction, view, None).await?,
@@ -133,6 +136,25 @@ pub async fn set_paused(
     } else {
         "UPDATE millrace.revision SET paused = false, resumed_at = now()
          WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'open' AND paused"
+    };
+    decide_alone(pool, view, revision, set).await
+}
+
+/// At most one revision of a view is on standby.
+pub async fn set_standby(
+    pool: &PgPool,
+    view: &Identity,
+    revision: &Revision,
+    standby: bool,
+) -> Result<Performed, Refusal> {
+    let set = if standby {
+        "UPDATE millrace.revision r SET state = 'standby'
+         WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'retired'
+           AND NOT EXISTS (SELECT FROM millrace.revision o
+                           WHERE o.namespace = r.namespace AND o.view = r.view AND o.state = 'standby')"
+    } else {
+        "UPDATE millrace.revision SET state = 'retired'
+         WHERE namespace = $1 AND view = $2 AND revision = $3 AND state = 'standby'"
     };
     decide_alone(pool, view, revision, set).await
 }

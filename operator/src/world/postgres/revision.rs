@@ -10,7 +10,7 @@ use crate::view::{
     desired::Identity,
     name::Revision,
 };
-use millrace_contract::{catalog::worker_grants, ident::quote};
+use millrace_contract::{catalog::worker_grants, faults::sabotaged, ident::quote};
 use sqlx::{PgConnection, PgPool};
 
 /// Schema, tables, rights, row, positions and the replay that asked for it, in one transaction.
@@ -69,7 +69,7 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
         .bind(&new.revision.0)
         .execute(&mut *transaction)
         .await?;
-        if accepted.rows_affected() == 0 {
+        if accepted.rows_affected() == 0 && !sabotaged("replay_accepted_twice") {
             return Ok(changed());
         }
     }
@@ -84,8 +84,8 @@ pub async fn create(pool: &PgPool, view: &Identity, new: &NewRevision) -> Result
     Ok(Performed::Done)
 }
 
-/// How many other views are built anew beside what their readers see, and read: one that waits for a person does not. Until
-/// the transaction ends nobody else begins.
+/// How many other views are built anew beside what their readers see, and read: one that waits for a person does not. A
+/// verification keeps no rollout waiting. Until the transaction ends nobody else begins.
 async fn built_anew(connection: &mut PgConnection, view: &Identity) -> Result<i64, Refusal> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('millrace.rollouts'))").execute(&mut *connection).await?;
     Ok(sqlx::query_scalar(
@@ -93,7 +93,9 @@ async fn built_anew(connection: &mut PgConnection, view: &Identity) -> Result<i6
          FROM millrace.revision r
          JOIN millrace.view v ON v.namespace = r.namespace AND v.name = r.view
          WHERE r.state = 'open' AND r.revision <> v.live_revision AND NOT r.paused AND r.caught_up_at IS NULL
-           AND v.uid IS NOT NULL AND (v.namespace, v.name) <> ($1, $2)",
+           AND v.uid IS NOT NULL AND (v.namespace, v.name) <> ($1, $2)
+           AND NOT EXISTS (SELECT FROM millrace.verification c
+                           WHERE c.namespace = r.namespace AND c.view = r.view AND c.revision = r.revision)",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
@@ -152,7 +154,7 @@ pub async fn add_partitions(
 ) -> Result<Performed, Refusal> {
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
-    if !is_in_state(&mut transaction, view, revision, &["open", "fenced"]).await? {
+    if !is_in_state(&mut transaction, view, revision, &["open", "standby", "fenced"]).await? {
         return Ok(changed());
     }
     insert_progress(&mut transaction, view, revision, &row.role, starts).await?;
@@ -181,7 +183,8 @@ pub async fn lock_progress(connection: &mut PgConnection, view: &Identity, revis
     Ok(())
 }
 
-/// Whether the revision is in one of `states`; its row is locked.
+/// Whether the revision is in one of `states`; its row is locked. Not its key: an epoch that has passed its fence and
+/// writes dead letters refers to it, while whoever has locked it waits for the positions of that epoch.
 pub async fn is_in_state(
     connection: &mut PgConnection,
     view: &Identity,
@@ -189,7 +192,7 @@ pub async fn is_in_state(
     states: &[&str],
 ) -> Result<bool, Refusal> {
     let state: Option<String> = sqlx::query_scalar(
-        "SELECT state FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3 FOR UPDATE",
+        "SELECT state FROM millrace.revision WHERE namespace = $1 AND view = $2 AND revision = $3 FOR NO KEY UPDATE",
     )
     .bind(&view.name.namespace)
     .bind(&view.name.name)
@@ -204,7 +207,7 @@ pub async fn reopen(pool: &PgPool, view: &Identity, revision: &Revision) -> Resu
     let mut transaction = pool.begin().await?;
     let Some(row) = lock_view(&mut transaction, view).await? else { return Ok(changed()) };
     if row.live.as_ref() == Some(&revision.0)
-        || !is_in_state(&mut transaction, view, revision, &["retired", "fenced"]).await?
+        || !is_in_state(&mut transaction, view, revision, &["retired", "standby", "fenced"]).await?
     {
         return Ok(changed());
     }

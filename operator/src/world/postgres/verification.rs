@@ -2,7 +2,7 @@
 
 use super::{
     super::Performed,
-    catalog::{Locked, changed, lock_view},
+    catalog::{Locked, changed, has_table, lock_view},
     refusal::Refusal,
     revision::{give_up, make_tables},
 };
@@ -160,11 +160,7 @@ fn word(result: VerificationResult) -> &'static str {
 
 /// The verification of a view that goes on, or the last one.
 pub async fn observe(connection: &mut PgConnection, name: &ViewName) -> Result<Option<Verification>, Refusal> {
-    // A catalog that is still to be migrated has no such table.
-    let table: bool = sqlx::query_scalar("SELECT to_regclass('millrace.verification') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !table {
+    if !has_table(connection, "verification").await? {
         return Ok(None);
     }
     let row = sqlx::query(

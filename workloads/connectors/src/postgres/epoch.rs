@@ -10,13 +10,15 @@ use super::{
     statement,
     store::Store,
 };
-use crate::{
-    decode::Reason,
-    faults::{sabotaged, step},
-};
+use crate::decode::Reason;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
-use millrace_contract::{Plan, SqlType, Table, catalog::LOCK_BUCKETS, table::WriteRule};
+use millrace_contract::{
+    Plan, SqlType, Table,
+    catalog::LOCK_BUCKETS,
+    faults::{sabotaged, step},
+    table::WriteRule,
+};
 use millrace_dataflow::{EvalError, Mapped, Request, Wants, Write, value::canonical_keys};
 use sqlx::{AssertSqlSafe, Executor, Postgres, Row, postgres::PgArguments, query::Query};
 use std::collections::{BTreeMap, BTreeSet};

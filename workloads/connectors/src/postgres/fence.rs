@@ -6,8 +6,7 @@ use super::{
     lease::{self, HOLD},
     store::RevisionName,
 };
-use crate::faults::sabotaged;
-use millrace_contract::{Topics, catalog::LEASE_SECONDS};
+use millrace_contract::{Topics, catalog::LEASE_SECONDS, faults::sabotaged};
 use sqlx::{PgConnection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +36,8 @@ WITH epoch AS (
     WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3
       AND {owned}
       AND EXISTS (SELECT FROM millrace.revision r
-                  WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3 AND r.state = 'open')
+                  WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3
+                    AND r.state IN ('open', 'standby'))
     ORDER BY p.topic, p.partition
     FOR UPDATE OF p
 )

@@ -24,7 +24,8 @@ pub struct Claimed {
 
 /// The revision of the first three parameters may be worked on.
 const OPEN: &str = "EXISTS (SELECT FROM millrace.revision r
-                            WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3 AND r.state = 'open')";
+                            WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3
+                              AND r.state IN ('open', 'standby'))";
 
 /// The offset that a row `p` of `progress` is held at, while it is.
 pub(super) const HOLD: &str = "CASE WHEN p.hold_until > clock_timestamp() THEN p.hold_offset END";

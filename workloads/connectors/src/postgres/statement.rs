@@ -1,8 +1,8 @@
 //! The SQL of a revision's tables: how a batch combines with what is there, as `contract::table` says.
 
-use crate::faults::sabotaged;
 use millrace_contract::{
     SqlType,
+    faults::sabotaged,
     ident::quote,
     table::{COUNT, Column, DELETED, Extreme, Merge, OFFSET, PARTITION, TIMESTAMP, Table, WriteRule},
 };

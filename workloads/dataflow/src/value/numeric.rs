@@ -55,7 +55,7 @@ impl Decimal {
         }
         let exponent = match &rest[end..] {
             [] => 0,
-            [b'e' | b'E', exponent @ ..] => parse_exponent(exponent).ok_or_else(syntax)?.ok_or_else(overflow)?,
+            [b'e' | b'E', exponent @ ..] => parse_exponent(exponent, syntax)?,
             _ => return Err(syntax()),
         };
         let point = if fraction > 0 { integer + 1 } else { end };
@@ -177,15 +177,16 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// None for no number, and within that none for one beyond every limit.
-fn parse_exponent(text: &[u8]) -> Option<Option<i64>> {
-    let text = std::str::from_utf8(text).ok()?.trim_ascii_start();
+/// The number after the `e`.
+fn parse_exponent(text: &[u8], syntax: impl Fn() -> ValueError) -> Result<i64, ValueError> {
+    let text = std::str::from_utf8(text).map_err(|_| syntax())?.trim_ascii_start();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+        return Err(syntax());
     }
-    let exponent: Option<i64> = text.parse().ok();
-    Some(exponent.filter(|exponent| exponent.abs() < i64::from(i32::MAX / 2)))
+    // What no i32 holds is beyond every limit, too.
+    let exponent: i32 = text.parse().map_err(|_| overflow())?;
+    if exponent.unsigned_abs() < i32::MAX as u32 / 2 { Ok(i64::from(exponent)) } else { Err(overflow()) }
 }
 
 pub(crate) fn overflow() -> ValueError {
@@ -232,7 +233,9 @@ mod tests {
         for text in ["", ".", "1e", "1..2", "abc", "1 2", "--1"] {
             assert_eq!(Decimal::parse(text).expect_err(text).sqlstate, "22P02");
         }
-        for text in ["1e131072", "1e-16384", "1e999999"] {
+        let longest =
+            ["1e-9223372036854775808", "0e-9223372036854775808", "1e9223372036854775807", "1e99999999999999999999"];
+        for text in ["1e131072", "1e-16384", "1e999999"].into_iter().chain(longest) {
             assert_eq!(Decimal::parse(text).expect_err(text).sqlstate, "22003");
         }
         assert_eq!(Decimal::parse("-Infinity").expect_err("refused").sqlstate, "0A000");

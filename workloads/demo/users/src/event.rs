@@ -46,8 +46,8 @@ impl<'a> UserEvent<'a> {
     }
 
     /// Compact JSON.
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings, integers and timestamps always have a JSON form")
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings, integers and timestamps always have a JSON form")
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn check(event: UserEvent<'_>, expected: &str) {
-        assert_eq!(String::from_utf8(event.to_json()).unwrap(), expected);
+        assert_eq!(event.to_json(), expected);
     }
 
     #[test]

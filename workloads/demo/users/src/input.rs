@@ -1,23 +1,9 @@
-//! What a client sends, parsed once into values that the table accepts.
+//! What a client sends of a user, parsed once into values that the table accepts.
 
-use serde_json::{Map, Value};
+use millrace_demo_kit::input::{Invalid, Object, shown};
+use serde_json::Value;
 
 use crate::user::Status;
-
-/// Answered as 400: the field, what was found, what was expected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: found {found}; expected {expected}")]
-pub struct Invalid {
-    pub field: String,
-    pub found: String,
-    pub expected: String,
-}
-
-impl Invalid {
-    pub fn new(field: &str, found: impl Into<String>, expected: impl Into<String>) -> Invalid {
-        Invalid { field: field.to_owned(), found: found.into(), expected: expected.into() }
-    }
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserInput {
@@ -42,15 +28,7 @@ impl UserInput {
     }
 
     fn parse(body: &[u8], default_status: Option<Status>) -> Result<UserInput, Invalid> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
-            Invalid::new("body", format!("{error}"), "a JSON object with name, email and department")
-        })?;
-        let Value::Object(object) = value else {
-            return Err(Invalid::new("body", shown(&value), "a JSON object with name, email and department"));
-        };
-        if let Some(unknown) = object.keys().find(|field| !FIELDS.contains(&field.as_str())) {
-            return Err(Invalid::new(unknown, "an unknown field", format!("only {}", FIELDS.join(", "))));
-        }
+        let object = Object::parse(body, &FIELDS, "a JSON object with name, email and department")?;
         let status = match (object.get("status"), default_status) {
             (None, Some(status)) => status,
             (None, None) => return Err(Invalid::new("status", "nothing", STATUSES)),
@@ -60,31 +38,16 @@ impl UserInput {
                 .ok_or_else(|| Invalid::new("status", shown(value), STATUSES))?,
         };
         Ok(UserInput {
-            name: text(&object, "name", 100)?,
+            name: object.text("name", 100)?,
             email: email(&object)?,
-            department: text(&object, "department", 50)?,
+            department: object.text("department", 50)?,
             status,
         })
     }
 }
 
-fn text(object: &Map<String, Value>, field: &str, longest: usize) -> Result<String, Invalid> {
-    let expected = || format!("text of 1 to {longest} characters, not blank, without control characters");
-    let value = object.get(field).ok_or_else(|| Invalid::new(field, "nothing", expected()))?;
-    let text = value.as_str().ok_or_else(|| Invalid::new(field, shown(value), expected()))?;
-    let characters = text.chars().count();
-    if characters > longest {
-        return Err(Invalid::new(field, format!("{characters} characters"), expected()));
-    }
-    // Postgres stores no NUL, and nobody can read the others in a name.
-    if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(Invalid::new(field, shown(value), expected()));
-    }
-    Ok(text.to_owned())
-}
-
-fn email(object: &Map<String, Value>) -> Result<String, Invalid> {
-    let email = text(object, "email", 254)?;
+fn email(object: &Object) -> Result<String, Invalid> {
+    let email = object.text("email", 254)?;
     let wrong = || Invalid::new("email", shown(&Value::from(email.as_str())), "an address such as hong@example.com");
     let (local, domain) = email.split_once('@').ok_or_else(wrong)?;
     let labels_are_whole = domain.contains('.') && domain.split('.').all(|label| !label.is_empty());
@@ -92,15 +55,6 @@ fn email(object: &Map<String, Value>) -> Result<String, Invalid> {
         return Err(wrong());
     }
     Ok(email)
-}
-
-/// The value as JSON, cut short: an answer never repeats a page that was sent.
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 #[cfg(test)]

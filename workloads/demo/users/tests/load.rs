@@ -6,10 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millrace_demo_users::{
-    connections::KafkaConnection,
-    load::{CatchUp, Comparison, Population, Sending, ViewName},
-};
+use millrace_demo_kit::{connections::KafkaConnection, load::Sending};
+use millrace_demo_users::load::{CatchUp, Comparison, Population, ViewName};
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
@@ -26,7 +24,8 @@ async fn what_is_sent_adds_up_to_the_expected_rows_in_javas_partitions() {
     let topic = kafka.topic("load", 6).await;
     let servers = kafka.bootstrap_servers();
     let sending = Sending { kafka: KafkaConnection::plaintext(&servers), topic: topic.clone(), rate: None };
-    let sent = tokio::task::spawn_blocking(move || sending.send_all(POPULATION)).await.unwrap().unwrap();
+    let send_all = move || sending.send_all(POPULATION.events(), POPULATION.expected_events());
+    let sent = tokio::task::spawn_blocking(send_all).await.unwrap().unwrap();
     assert_eq!(sent.records, POPULATION.events().count() as u64);
     assert_eq!(sent.newest_offsets.values().map(|offset| offset + 1).sum::<i64>(), sent.records as i64);
 

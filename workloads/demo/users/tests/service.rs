@@ -5,12 +5,13 @@ mod stage;
 
 use std::collections::BTreeMap;
 
-use millrace_demo_users::{connections::KafkaConnection, event::UserEvent, outbox, relay::RelayState, schema};
+use millrace_demo_kit::{connections::KafkaConnection, outbox, relay::RelayState, sender::Sender};
+use millrace_demo_users::{event::UserEvent, service::SCHEMA};
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::Connection;
 
-use stage::{Service, event_types, eventually, records};
+use stage::{Service, event_types, eventually, pool_of_service, records};
 
 #[tokio::test]
 async fn a_user_is_created_read_replaced_listed_and_deleted() {
@@ -72,11 +73,11 @@ async fn what_is_wrong_is_answered_with_the_field_and_leaves_no_event() {
 #[tokio::test]
 async fn tables_are_prepared_once_by_replicas_that_start_together() {
     let uri = TemporaryPostgres::owned_database().await.uri;
-    let pool = PgPool::connect(&uri).await.unwrap();
-    let outcomes = futures::future::join_all((0..4).map(|_| schema::migrate(&pool))).await;
+    let pool = pool_of_service(&uri).await;
+    let outcomes = futures::future::join_all((0..4).map(|_| SCHEMA.migrate(&pool))).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM demo_users.version").fetch_one(&pool).await.unwrap();
-    assert_eq!(steps, 1);
+    assert_eq!(steps, SCHEMA.steps.len() as i64);
 }
 
 #[tokio::test]
@@ -132,12 +133,10 @@ async fn every_change_reaches_the_topic_once_in_order_and_byte_for_byte() {
         of_each_key.entry(key.parse().unwrap()).or_default().push(value.clone());
     }
     let mut written: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT user_id, value FROM demo_users.outbox ORDER BY id")
-        .fetch_all(&service.pool)
-        .await
-        .unwrap();
-    for (id, value) in rows {
-        written.entry(id).or_default().push(value);
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT key, value FROM demo_users.outbox ORDER BY id").fetch_all(&service.pool).await.unwrap();
+    for (key, value) in rows {
+        written.entry(key.parse().unwrap()).or_default().push(value);
     }
     assert_eq!(of_each_key, written);
     assert!(records.iter().map(|(partition, _, _)| partition).collect::<std::collections::BTreeSet<_>>().len() > 1);
@@ -149,10 +148,10 @@ async fn an_event_of_a_slow_transaction_with_a_small_id_is_not_lost() {
     let service = Service::start().await;
     let relay = service.relay(&kafka.bootstrap_servers(), "slow-transaction");
     let slow_user = service.create("느림보", "slow@example.com").await;
-    let mut connection = PgConnection::connect(&service.uri).await.unwrap();
+    let mut connection = service.pool.acquire().await.unwrap();
     let mut slow = connection.begin().await.unwrap();
     let event = UserEvent::deleted(slow_user, "2026-01-01T00:00:00Z".parse().unwrap());
-    outbox::append(&mut slow, slow_user, &event).await.unwrap();
+    outbox::append(&mut slow, &slow_user.to_string(), &event.to_json()).await.unwrap();
     let quick_user = service.create("번개", "quick@example.com").await;
     service.all_sent().await;
     slow.commit().await.unwrap();
@@ -187,13 +186,13 @@ async fn a_relay_that_lost_its_lock_unawares_is_refused_by_the_brokers() {
     let kafka = TemporaryKafka::shared().await;
     let topic = kafka.topic("fenced", 6).await;
     let connection = KafkaConnection::plaintext(&kafka.bootstrap_servers());
-    let row = |id: i64, value: &str| outbox::OutboxRow { id, user_id: 7, value: value.to_owned() };
+    let row = |id: i64, value: &str| outbox::OutboxRow { id, key: "7".to_owned(), value: value.to_owned() };
     let refusal = tokio::task::spawn_blocking({
         let topic = topic.clone();
         move || {
-            let old = millrace_demo_users::sender::Sender::start(&connection, &topic, "fenced").unwrap();
+            let old = Sender::start(&connection, &topic, "fenced").unwrap();
             old.send(&[row(1, "first")]).unwrap();
-            let new = millrace_demo_users::sender::Sender::start(&connection, &topic, "fenced").unwrap();
+            let new = Sender::start(&connection, &topic, "fenced").unwrap();
             new.send(&[row(2, "second")]).unwrap();
             old.send(&[row(1, "first")])
         }
@@ -210,8 +209,8 @@ async fn order_is_kept_while_brokers_and_postgres_are_killed() {
     let mut kafka = tokio::task::spawn_blocking(TemporaryKafka::start).await.unwrap();
     let mut postgres = tokio::task::spawn_blocking(TemporaryPostgres::start).await.unwrap();
     let uri = postgres.new_owned_database().await.uri;
-    let pool = PgPool::connect(&uri).await.unwrap();
-    schema::migrate(&pool).await.unwrap();
+    let pool = pool_of_service(&uri).await;
+    SCHEMA.migrate(&pool).await.unwrap();
     let service = Service { pool: pool.clone(), uri, ..Service::start().await };
     let relay = service.relay(&kafka.bootstrap_servers(), "faults");
     relay.reaches(RelayState::Relaying).await;
@@ -219,8 +218,8 @@ async fn order_is_kept_while_brokers_and_postgres_are_killed() {
         for number in from..to {
             let mut connection = pool.acquire().await.unwrap();
             // Ten users; the number of each event tells its place.
-            sqlx::query("INSERT INTO demo_users.outbox (user_id, value) VALUES ($1, $2)")
-                .bind(number % 10)
+            sqlx::query("INSERT INTO demo_users.outbox (key, value) VALUES ($1, $2)")
+                .bind((number % 10).to_string())
                 .bind(number.to_string())
                 .execute(&mut *connection)
                 .await

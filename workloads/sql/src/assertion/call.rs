@@ -1,11 +1,12 @@
 //! The functions of an assertion: those that views have, and aggregates; none of them reads or changes anything.
 
-use super::printer::{Printer, alone};
+use super::printer::Printer;
 use crate::{
     bind::{is_callable, is_special},
     error::{At, Refusal, Result, did_you_mean},
     implementation::Implementations,
     scope::folded,
+    standard::alone,
 };
 use sqlparser::ast::{
     DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,

@@ -6,7 +6,7 @@ use crate::{
     tokens::Tokens,
 };
 use millrace_contract::ident::quote;
-use sqlparser::ast::{Ident, ObjectName};
+use sqlparser::ast::Ident;
 
 /// Expressions and queries inside each other.
 const DEEPEST: usize = 500;
@@ -105,14 +105,6 @@ impl<'a> Printer<'a> {
         print(self)?;
         self.depth -= 1;
         Ok(())
-    }
-}
-
-/// The one part of a name without a schema.
-pub(super) fn alone(name: &ObjectName) -> Option<&Ident> {
-    match &name.0[..] {
-        [part] => part.as_ident(),
-        _ => None,
     }
 }
 

@@ -2,37 +2,21 @@
 
 use super::printer::Printer;
 use crate::{
-    clauses::{NO_POSTGRES, REMOVE, refuse_if},
     error::{Refusal, Result},
     scope::{self, folded},
+    standard::{FOREIGN, NO_POSTGRES, QueryParts, REMOVE, refuse_if},
 };
 use sqlparser::ast::{
     Cte, CteAsMaterialized, LimitClause, Offset, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Query,
     SetExpr, SetOperator, SetQuantifier, With,
 };
 
-pub(super) const FOREIGN: &str = "a clause of another database";
-
 impl Printer<'_> {
     pub fn query(&mut self, query: &Query) -> Result<()> {
-        let Query {
-            with,
-            body,
-            order_by,
-            limit_clause,
-            fetch,
-            locks,
-            for_clause,
-            settings,
-            format_clause,
-            pipe_operators,
-        } = query;
+        let QueryParts { with, body, order_by, limit, fetch, locks } = QueryParts::of(query, self.tokens)?;
         let at = |keyword: &str| self.tokens.keyword(keyword);
         refuse_if(!locks.is_empty(), at("FOR"), "a locking clause (FOR …)", "an assertion locks nothing", REMOVE)?;
         refuse_if(fetch.is_some(), at("FETCH"), "FETCH", "an assertion has LIMIT for that", "write LIMIT")?;
-        let foreign =
-            for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty();
-        refuse_if(foreign, self.tokens.start(), FOREIGN, NO_POSTGRES, REMOVE)?;
         let known = self.named.len();
         if let Some(with) = with {
             self.with(with)?;
@@ -41,7 +25,7 @@ impl Printer<'_> {
         if let Some(order_by) = order_by {
             self.order(order_by)?;
         }
-        if let Some(limit) = limit_clause {
+        if let Some(limit) = limit {
             self.limit(limit)?;
         }
         self.named.truncate(known);

@@ -1,14 +1,11 @@
 //! What an assertion reads: the two revisions, subqueries, and what WITH has named. Nothing else in the database has a
 //! name here.
 
-use super::{
-    printer::{Piece, Printer, alone, qualified},
-    query::FOREIGN,
-};
+use super::printer::{Piece, Printer, qualified};
 use crate::{
-    clauses::{NO_POSTGRES, refuse_if},
     error::{Refusal, Result},
     scope::{self, folded},
+    standard::{FOREIGN, NO_POSTGRES, alone, refuse_if},
 };
 use sqlparser::ast::{Ident, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins};
 

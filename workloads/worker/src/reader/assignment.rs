@@ -2,10 +2,10 @@
 
 use super::{Assignment, reading::Waiting};
 use millrace_connectors::{
-    faults::sabotaged,
     kafka::{KafkaSource, same_topic_id},
     postgres::Problem,
 };
+use millrace_contract::faults::sabotaged;
 use std::time::Duration;
 
 /// What the brokers say. Unknown is not absent: only an answer makes a problem.

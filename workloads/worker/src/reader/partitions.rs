@@ -1,10 +1,15 @@
-//! Which partitions the client is assigned: those that are read, and none of them while nothing may be read.
+//! Which client reads, and which partitions it is assigned: those that are read, and none of them while nothing may be.
 
 use super::{
     Assignment, Event, Turning,
     reading::{Reading, Waiting},
 };
-use std::{sync::PoisonError, time::Instant};
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+const GROUP_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Turning {
     /// Reads as fast as the loop says. A client fetches what it is assigned, whether it is taken or not, and then holds
@@ -60,22 +65,26 @@ impl Turning {
         self.waiting.extend(assignments.into_iter().map(Waiting::new));
     }
 
-    /// A revision that went live shows its positions in another group, and a client has one group for its life.
-    pub(super) fn change_group(&mut self, group: String) {
-        if group == self.reader.group {
+    /// A revision that went live shows its positions in another group, and a client has one group for its life. Where
+    /// none could be made, it is tried again.
+    pub(super) fn keep_group(&mut self) {
+        if self.group == self.reader.group || Instant::now() < self.next_group {
             return;
         }
-        match (self.reader.connect)(&group) {
+        match (self.reader.connect)(&self.group) {
             Ok(source) => {
                 let former = std::mem::replace(&mut self.reader.source, source);
                 // It says goodbye to brokers that may be away.
                 std::thread::spawn(move || drop(former));
-                self.reader.group = group;
+                self.reader.group = self.group.clone();
                 if !self.pace.stands_still() {
                     self.assign_all();
                 }
             }
-            Err(error) => tracing::warn!(%error, group, "no client for the consumer group"),
+            Err(error) => {
+                tracing::warn!(%error, group = self.group, "no client for the consumer group");
+                self.next_group = Instant::now() + GROUP_AGAIN_AFTER;
+            }
         }
     }
 
@@ -98,5 +107,72 @@ impl Turning {
         {
             tracing::warn!(%error, ?partitions, "partitions not given up at the client");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        prepared::Preparer,
+        reader::{Command, Reader, Shared},
+        telemetry::health::Health,
+    };
+    use millrace_connectors::kafka::{ClientName, KafkaSource};
+    use millrace_contract::{Topics, connection::KafkaConnection};
+    use millrace_test_support::plans;
+    use rdkafka::error::{KafkaError, KafkaResult};
+    use std::sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc as blocking,
+    };
+    use tokio::sync::mpsc;
+
+    /// A client of brokers that nobody runs.
+    fn client(group: &str) -> KafkaResult<KafkaSource> {
+        let connection = KafkaConnection {
+            bootstrap_servers: "127.0.0.1:1".into(),
+            security_protocol: "PLAINTEXT".into(),
+            sasl_mechanism: None,
+            username: None,
+            password: None,
+            ca: None,
+        };
+        let topics = Topics::new(vec!["users".into()]);
+        KafkaSource::new(&connection, &ClientName { client_id: "user-view-0", group_id: group }, topics, false)
+    }
+
+    #[test]
+    fn a_group_that_no_client_could_be_made_for_is_tried_again() {
+        let refuses = Arc::new(AtomicBool::new(true));
+        let (commands, commands_of_reader) = blocking::channel();
+        let refused = refuses.clone();
+        let reader = Reader {
+            source: client("building").expect("a client"),
+            connect: Box::new(move |group| match refused.load(Ordering::Relaxed) {
+                true => Err(KafkaError::ClientCreation("no thread is left".into())),
+                false => client(group),
+            }),
+            group: "building".into(),
+            preparer: Arc::new(Preparer::new(Arc::new(plans::append("users"))).expect("the plan runs")),
+            commands: commands_of_reader,
+            prepared: mpsc::channel(1).0,
+            events: mpsc::unbounded_channel().0,
+            shared: Arc::new(Shared {
+                epoch_records: AtomicUsize::new(1),
+                limit: Mutex::new(None),
+                stable: Mutex::default(),
+            }),
+            health: Arc::new(Health::new()),
+        };
+        let mut turning = Turning::new(reader);
+        commands.send(Command::Group("live".into())).expect("it listens");
+        turning.turn().expect("the loop is there");
+        assert_eq!(turning.reader.group, "building");
+        refuses.store(false, Ordering::Relaxed);
+        std::thread::sleep(GROUP_AGAIN_AFTER);
+        turning.turn().expect("the loop is there");
+        assert_eq!(turning.reader.group, "live");
     }
 }

@@ -9,7 +9,7 @@ use millrace_cluster_tests::{
     view::View,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TOPIC: &str = "user-events";
 const USERS: i64 = 452_000;
@@ -26,30 +26,6 @@ const FAULTS: [[&str; 2]; 4] = [
 ];
 /// Another answer is another server process.
 const STARTED: &str = "select pg_postmaster_start_time()";
-
-/// Waits until the live revision of the view stands at the topic's end.
-async fn wait_drained(pool: &sqlx::PgPool, name: &str, topic: &str, limit: Duration) -> Result<()> {
-    let start = Instant::now();
-    loop {
-        let ends = topic::ends(topic)?;
-        let positions: Result<Vec<(i32, i64)>, _> = sqlx::query_as(
-            "SELECT p.partition, p.next_offset FROM millrace.progress p JOIN millrace.view v
-             ON v.namespace = p.namespace AND v.name = p.view AND v.live_revision = p.revision
-             WHERE p.namespace = 'shop' AND p.view = $1 ORDER BY 1",
-        )
-        .bind(name)
-        .fetch_all(pool)
-        .await;
-        if let Ok(positions) = &positions
-            && positions.len() == ends.len()
-            && positions.iter().zip(&ends).all(|((_, at), end)| at >= end)
-        {
-            return Ok(());
-        }
-        ensure!(start.elapsed() < limit, "{name} stands at {positions:?} after {limit:?}, the ends are {ends:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_under_kills_of_workers_a_node_and_postgres_ends_equal_to_the_reference() -> Result<()> {
@@ -122,7 +98,7 @@ async fn a_load_under_kills_of_workers_a_node_and_postgres_ends_equal_to_the_ref
     let started_again = eventually("Postgres answers", Duration::from_secs(120), || database::psql(STARTED))?;
     ensure!(started_again != started, "Postgres runs since {started}: nobody has killed it");
     for view in &views {
-        wait_drained(&pool, &view.name, TOPIC, Duration::from_secs(300)).await?;
+        database::wait_drained(&pool, &view.name, TOPIC, Duration::from_secs(300)).await?;
     }
     let steps = continuity::check(&pool).await?;
     ensure!(steps >= 20, "the load was committed in {steps} steps, too few to have met a fault");

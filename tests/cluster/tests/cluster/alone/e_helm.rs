@@ -3,16 +3,12 @@
 use anyhow::{Result, ensure};
 use millrace_cluster_tests::{
     database,
-    shell::{CONTEXT, eventually, kubectl, run},
+    shell::{eventually, helm, kubectl, run},
     view::View,
 };
 use std::time::Duration;
 
 const NAMESPACE: [&str; 2] = ["-n", "millrace-system"];
-
-fn helm(arguments: &[&str]) -> Result<String> {
-    run("helm", &[&["--kube-context", CONTEXT], arguments].concat())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn helm_upgrades_tests_uninstalls_and_installs_again_without_losing_a_row() -> Result<()> {

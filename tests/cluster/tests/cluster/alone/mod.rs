@@ -3,7 +3,9 @@
 
 mod a_first_view;
 mod b_faults;
+mod c_apps;
 mod c_replay;
 mod c_scripts;
 mod d_losses;
+mod d_upgrade;
 mod e_helm;

@@ -1,8 +1,10 @@
 //! Tests that have views and topics of their own and run side by side.
 
+mod apps;
 mod bad_input;
 mod change;
 mod documentation;
 mod lifecycle;
+mod resets;
 mod rollouts;
 mod secured;

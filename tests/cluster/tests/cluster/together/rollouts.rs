@@ -1,11 +1,13 @@
-//! Rollouts of a small view: columns that come and go under those who read them, records that are gone, no room for two.
+//! Rollouts of a small view: columns that come and go under those who read them, records that are gone, no room for two,
+//! a way back that is kept open.
 
 use anyhow::{Result, ensure};
 use millrace_cluster_tests::{
     database,
-    manifest::{item, table_view},
+    items::live_view,
+    manifest::item,
     reader::{Mode, Reader, Readers, require_no_wrong},
-    shell::{apply, eventually, kubectl},
+    shell::{eventually, kubectl},
     topic::{self, TestProducer},
     view::View,
 };
@@ -14,34 +16,13 @@ use std::time::Duration;
 const KEYS: i64 = 2_000;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A live view `shop.<name>` of one partition with `KEYS` rows.
-async fn live_view(name: &str, query: &str) -> Result<View> {
-    let view = View::new("shop", name);
-    view.delete_with_its_table()?;
-    topic::delete(name).await?;
-    apply(&table_view(name, name, 1, query))?;
-    let producer = TestProducer::new()?;
-    view.wait_ready(LIMIT)?;
-    for key in 0..KEYS {
-        let id = format!("키-{key}");
-        producer.send(name, id.as_bytes(), Some(item(&id, "개발팀", key).as_bytes()))?;
-    }
-    producer.flush()?;
-    eventually("every row is there", LIMIT, || {
-        let rows = database::psql(&format!("select count(*) from shop.{name}"))?;
-        ensure!(rows.trim() == KEYS.to_string(), "found {rows}");
-        Ok(())
-    })?;
-    Ok(view)
-}
-
 fn ask(view: &View, query: &str) -> Result<()> {
     view.patch(&serde_json::json!({"spec": {"query": query}}).to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_come_and_go_under_those_who_depend_on_them() -> Result<()> {
-    let view = live_view("columns", "SELECT id, team AS 부서 FROM items").await?;
+    let view = live_view("columns", 1, KEYS, "SELECT id, team AS 부서 FROM items").await?;
     database::psql(
         "create schema if not exists reports;
          create or replace view reports.teams as select \"부서\", count(*) as items from shop.columns group by 1",
@@ -86,7 +67,7 @@ async fn columns_come_and_go_under_those_who_depend_on_them() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_retention_has_removed_are_not_done_without_unless_a_person_says_so() -> Result<()> {
-    let view = live_view("shortened", "SELECT id, amount FROM items").await?;
+    let view = live_view("shortened", 1, KEYS, "SELECT id, amount FROM items").await?;
     let before = view.live_revision()?;
     topic::cut("shortened", 0, 500).await?;
     view.patch(r#"{"spec":{"replay":{"id":"cut","from":{"earliest":{}}}}}"#)?;
@@ -105,7 +86,7 @@ async fn records_that_retention_has_removed_are_not_done_without_unless_a_person
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_place_a_view_fills_before_the_eyes_of_readers_and_says_so() -> Result<()> {
-    let view = live_view("emptied", "SELECT id, amount FROM items").await?;
+    let view = live_view("emptied", 1, KEYS, "SELECT id, amount FROM items").await?;
     let before = view.live_revision()?;
     view.patch(r#"{"spec":{"rollout":{"strategy":"InPlaceWithDowntime"},"replay":{"id":"no-room"}}}"#)?;
     view.wait_ready(LIMIT)?;
@@ -123,7 +104,7 @@ async fn in_place_a_view_fills_before_the_eyes_of_readers_and_says_so() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_fails_keeps_the_live_one_and_one_that_passes_lets_the_next_go() -> Result<()> {
-    let view = live_view("gated", "SELECT id, amount FROM items").await?;
+    let view = live_view("gated", 1, KEYS, "SELECT id, amount FROM items").await?;
     let before = view.live_revision()?;
     let gates = |assertion: &str| {
         let gates = serde_json::json!({"assertions": [assertion], "comparison": "RequireEqual"});
@@ -140,4 +121,49 @@ async fn a_gate_that_fails_keeps_the_live_one_and_one_that_passes_lets_the_next_
     ensure!(view.live_revision()? != before, "the replay is live");
     view.delete_with_its_table()?;
     topic::delete("gated").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_to_what_was_kept_current_swaps_within_seconds() -> Result<()> {
+    let view = live_view("standby", 1, KEYS, "SELECT id, amount FROM items").await?;
+    let before = view.live_revision()?;
+    view.patch(r#"{"spec":{"rollout":{"keepPreviousCurrent":true,"retainPrevious":"1h"}}}"#)?;
+    ask(&view, "SELECT id, amount, team AS 부서 FROM items")?;
+    view.wait_ready(LIMIT)?;
+    ensure!(view.live_revision()? != before, "the new query is live");
+    eventually("the revision of before is kept current", LIMIT, || {
+        let kept = view.get("{.status.previousRevision.keptCurrent}{' '}{.status.previousRevision.revision}")?;
+        ensure!(kept == format!("true {before}"), "found {kept}");
+        Ok(())
+    })?;
+
+    // What comes now reaches both.
+    let producer = TestProducer::new()?;
+    for key in 0..KEYS {
+        let id = format!("새키-{key}");
+        producer.send("standby", id.as_bytes(), Some(item(&id, "홍길동", key).as_bytes()))?;
+    }
+    producer.flush()?;
+    eventually("both have read everything", LIMIT, || {
+        let positions = "select string_agg(next_offset::text, ' ') from millrace.progress where view = 'standby'";
+        let positions = database::psql(positions)?;
+        ensure!(positions.trim() == format!("{0} {0}", 2 * KEYS), "found {positions}");
+        Ok(())
+    })?;
+
+    kubectl(&["-n", "shop", "annotate", "--overwrite", "mv", "standby", "millrace.dev/rollback=it-was-wrong"])?;
+    eventually("readers see the revision of before", Duration::from_secs(10), || {
+        let live = database::psql("select live_revision from millrace.view where name = 'standby'")?;
+        ensure!(live.trim() == before, "found {live}");
+        Ok(())
+    })?;
+    let rows = database::psql("select count(*), count(\"부서\") from shop.standby")?;
+    ensure!(rows.trim() == format!("{}|0", 2 * KEYS), "found {rows}");
+    eventually("what was gone back from rests", LIMIT, || {
+        let kept = view.get("{.status.previousRevision.keptCurrent}")?;
+        ensure!(kept == "false", "found {kept}");
+        Ok(())
+    })?;
+    view.delete_with_its_table()?;
+    topic::delete("standby").await
 }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use millrace_demo_kit::load::Progress;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::sleep;
 
-use crate::load::{Comparison, Population, Progress, ViewName};
+use crate::load::{Comparison, Population, ViewName};
 
 pub struct CatchUp<'a> {
     pub pool: &'a PgPool,

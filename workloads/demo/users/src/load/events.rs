@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use millrace_demo_kit::load::Event;
+
 use crate::{
     event::UserEvent,
     user::{Status, User},
@@ -135,13 +137,6 @@ struct Fate {
     deleted: bool,
 }
 
-/// One record for the topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    pub key: String,
-    pub value: Vec<u8>,
-}
-
 /// The records in the order in which they are sent. A user's own are in order, those of many users are mixed.
 /// Needs no memory of what it has produced.
 #[derive(Clone, Debug)]
@@ -158,14 +153,14 @@ impl Events {
         let index = self.step.checked_sub(self.change * DISTANCE).filter(|index| *index < population.users)?;
         let key = (population.first_id + index as i64).to_string();
         let value = if self.change == 0 {
-            UserEvent::created(&population.user(index, 0)).to_json()
+            UserEvent::created(&population.user(index, 0)).to_json().into_bytes()
         } else {
             let Fate { updates, deleted } = population.fate(index);
             if self.change <= updates {
-                UserEvent::updated(&population.user(index, self.change)).to_json()
+                UserEvent::updated(&population.user(index, self.change)).to_json().into_bytes()
             } else if deleted && self.change == updates + 1 {
                 let last = population.user(index, updates);
-                UserEvent::deleted(last.id, last.updated_at + TimeDelta::seconds(1)).to_json()
+                UserEvent::deleted(last.id, last.updated_at + TimeDelta::seconds(1)).to_json().into_bytes()
             } else {
                 return None;
             }

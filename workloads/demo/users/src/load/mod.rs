@@ -3,8 +3,6 @@
 mod catch_up;
 mod comparison;
 mod events;
-mod progress;
-mod sending;
 mod view_name;
 
 use std::{
@@ -16,16 +14,17 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use millrace_demo_kit::{
+    connections::KafkaConnection,
+    load::{Sending, Sent},
+    topic,
+};
 use sqlx::postgres::PgPoolOptions;
 
 pub use catch_up::CatchUp;
 pub use comparison::Comparison;
-pub use events::{Event, Events, Population};
-pub use progress::Progress;
-pub use sending::{Sending, Sent};
+pub use events::{Events, Population};
 pub use view_name::ViewName;
-
-use crate::{connections::KafkaConnection, topic};
 
 #[derive(Args)]
 pub struct LoadArguments {
@@ -35,11 +34,7 @@ pub struct LoadArguments {
     /// Records per second; as fast as the brokers take them if not given
     #[arg(long)]
     rate: Option<NonZeroU64>,
-    #[arg(
-        long,
-        env = "MILLRACE_KAFKA_BOOTSTRAP_SERVERS",
-        default_value = "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094"
-    )]
+    #[arg(long, env = "MILLRACE_BOOTSTRAP_SERVERS", default_value = "127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094")]
     bootstrap: String,
     #[arg(long, default_value = "user-events")]
     topic: String,
@@ -108,8 +103,8 @@ async fn send(arguments: &LoadArguments, population: Population) -> Result<Sent>
         .with_context(|| format!("kafka at {}", arguments.bootstrap))?;
     let sending = Sending { kafka, topic: arguments.topic.clone(), rate: arguments.rate };
     let start = Instant::now();
-    let sent =
-        tokio::task::spawn_blocking(move || sending.send_all(population)).await.context("sending panicked")??;
+    let send_all = move || sending.send_all(population.events(), population.expected_events());
+    let sent = tokio::task::spawn_blocking(send_all).await.context("sending panicked")??;
     let seconds = start.elapsed().as_secs_f64();
     say(&format!(
         "sent {} records of {} users to {} in {seconds:.1} s, {:.0} a second",

@@ -6,16 +6,15 @@ use std::{
 };
 
 use axum::{Router, body::Body, http::Request};
-use millrace_demo_users::{
-    api,
+use millrace_demo_kit::{
     connections::{KafkaConnection, for_service},
     health::Health,
     metrics::Metrics,
     outbox,
     relay::{Relay, RelayState},
-    schema,
-    store::Store,
+    service::{Core, router},
 };
+use millrace_demo_users::{api, service::SCHEMA};
 use millrace_test_support::{TemporaryKafka, TemporaryPostgres};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
@@ -42,18 +41,15 @@ impl Service {
     pub async fn start() -> Service {
         // The very rights that the service has in a cluster: an owner that is no superuser.
         let uri = TemporaryPostgres::owned_database().await.uri;
-        let pool = PgPool::connect(&uri).await.unwrap();
-        schema::migrate(&pool).await.unwrap();
+        let pool = pool_of_service(&uri).await;
+        SCHEMA.migrate(&pool).await.unwrap();
         let (schema, schema_state) = watch::channel(None);
         let (relay, relay_state) = watch::channel(RelayState::Starting);
         let bell = Arc::new(Notify::new());
-        let health = Health {
-            store: Store::new(pool.clone()),
-            metrics: Metrics::new(),
-            relay: relay_state,
-            schema: schema_state,
-        };
-        Service { router: api::router(health, bell.clone()), pool, uri, bell, schema, relay }
+        let health =
+            Health { pool: pool.clone(), metrics: Metrics::new(SCHEMA.name), relay: relay_state, schema: schema_state };
+        let core = Core { pool: pool.clone(), bell: bell.clone() };
+        Service { router: router(health, api::routes(core)), pool, uri, bell, schema, relay }
     }
 
     pub async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
@@ -85,12 +81,12 @@ impl Service {
 
     pub fn relay(&self, kafka: &str, topic: &str) -> RunningRelay {
         let relay = Relay {
-            postgres: for_service(self.uri.parse::<PgConnectOptions>().unwrap()),
+            postgres: for_service(self.uri.parse::<PgConnectOptions>().unwrap(), SCHEMA.name),
             kafka: KafkaConnection::plaintext(kafka),
             topic: topic.to_owned(),
             transactional_id: format!("relay-of-{topic}"),
             bell: self.bell.clone(),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(SCHEMA.name),
         };
         let (stop, stopped) = watch::channel(false);
         let (state_sender, state) = watch::channel(RelayState::Starting);
@@ -101,6 +97,10 @@ impl Service {
     pub async fn all_sent(&self) {
         eventually("the outbox is empty", async || outbox::backlog(&self.pool).await.unwrap().rows == 0).await;
     }
+}
+
+pub async fn pool_of_service(uri: &str) -> PgPool {
+    PgPool::connect_with(for_service(uri.parse::<PgConnectOptions>().unwrap(), SCHEMA.name)).await.unwrap()
 }
 
 pub struct RunningRelay {

@@ -1,0 +1,1 @@
+../kafka/fetch.sh
