@@ -29,7 +29,7 @@ impl Clauses {
             with.is_some(),
             at("WITH"),
             "a common table expression (WITH)",
-            "a view reads one source directly in this version",
+            "a view reads its sources directly in this version",
             "write the inner query as a view of its own with its rows in Postgres, or fold it into the SELECT",
         )?;
         let sort = "sort when reading the view: SELECT … FROM the view ORDER BY …";
@@ -84,13 +84,6 @@ impl Clauses {
         let window = "compute it when reading the view";
         refuse_if(!windows.is_empty(), at("WINDOW"), "a WINDOW clause", "window functions need an order", window)?;
         let from = crate::from::from(from, tokens)?;
-        refuse_if(
-            projection.is_empty(),
-            at("SELECT"),
-            "an empty select list",
-            "a view has at least one column",
-            "name the columns after SELECT",
-        )?;
         Ok(Clauses {
             projection: projection.to_vec(),
             distinct,

@@ -323,7 +323,7 @@ async fn check_rejected(postgres: &mut PgConnection, case: &Case, rejected: &BTr
 }
 
 /// Runs cases until `count` are compiled; returns how many records were rejected.
-pub async fn check(count: usize, make: impl Fn(u64) -> Result<Case, String>) -> usize {
+pub async fn check(count: usize, mut make: impl FnMut(u64) -> Result<Case, String>) -> usize {
     let uri = TemporaryPostgres::database().await;
     let mut postgres = PgConnection::connect(&uri).await.expect("the server is there");
     execute(&mut postgres, "SET TIME ZONE 'Asia/Seoul'; SET client_min_messages = warning").await.expect("settings");
