@@ -7,6 +7,9 @@ mod message;
 mod pace;
 mod partitions;
 mod reading;
+#[cfg(test)]
+mod stand_in;
+mod trust;
 
 pub use message::{Assignment, Command, Event};
 
@@ -91,8 +94,8 @@ struct Turning {
     next_try: Instant,
     pending: RawRecords,
     sent: Instant,
-    /// When the topic's identity was last asked for and found right.
-    trusted: Option<Instant>,
+    /// When each topic's identity was last asked for and found right.
+    trusted: Vec<Option<Instant>>,
     looked: Instant,
 }
 
@@ -108,6 +111,7 @@ impl Reader {
 impl Turning {
     fn new(reader: Reader) -> Turning {
         let now = Instant::now();
+        let topics = reader.source.topics().names().len();
         Turning {
             group: reader.group.clone(),
             next_group: now,
@@ -118,7 +122,7 @@ impl Turning {
             next_try: now,
             pending: RawRecords::default(),
             sent: now,
-            trusted: None,
+            trusted: vec![None; topics],
             looked: now,
         }
     }
@@ -217,48 +221,9 @@ impl Turning {
             .filter_map(|&partition| Some((partition, self.reader.source.stable(partition)?)))
             .collect();
         drop(stable);
-        if !self.reading.is_empty() && self.trusted.is_none_or(|at| at.elapsed() > LOOKED_AT_EVERY) {
+        if !self.trusts(LOOKED_AT_EVERY) {
             self.trust();
         }
-    }
-
-    /// Asks whether the topics that are read are still the right ones. False: one is not, or nobody says.
-    fn trust(&mut self) -> bool {
-        let asked = Instant::now();
-        let topics = self.reader.source.topics().clone();
-        for index in 0..topics.names().len() {
-            let of_topic = |assignment: &Assignment| topics.index(assignment.partition) == index;
-            let read = self.reading.values().map(|reading| &reading.assignment);
-            let Some(one) = read.clone().find(|assignment| of_topic(assignment)).cloned() else { continue };
-            match assignment::identify(&self.reader.source, &one, TIMEOUT) {
-                Checked::Right { partitions } => {
-                    self.reader.preparer.note_partitions(one.partition, partitions);
-                    self.reader.health.kafka.store(true, Ordering::Relaxed);
-                }
-                Checked::Wrong(problem) => {
-                    let wrong: Vec<Assignment> = read.filter(|assignment| of_topic(assignment)).cloned().collect();
-                    wrong.iter().for_each(|assignment| self.report(assignment, problem.clone()));
-                    self.stop(&wrong.iter().map(|assignment| assignment.partition).collect::<Vec<i32>>());
-                    return false;
-                }
-                Checked::NotYet => {
-                    // No such topic: assigned again, so that it is asked for some more times.
-                    let assignments = self.reading.values().filter(|reading| of_topic(&reading.assignment));
-                    let assignments = assignments.map(|reading| reading.restart()).collect();
-                    self.wait_for(assignments);
-                    return false;
-                }
-                Checked::Unreachable(error) => {
-                    tracing::info!(error, "kafka does not say which topic this is");
-                    self.reader.health.kafka.store(false, Ordering::Relaxed);
-                    return false;
-                }
-            }
-        }
-        if !self.reading.is_empty() {
-            self.trusted = Some(asked);
-        }
-        true
     }
 
     fn full(&self) -> bool {
@@ -317,7 +282,7 @@ impl Turning {
                 }
                 Polled::Trouble(text) => {
                     tracing::info!(text, "kafka");
-                    self.trusted = None;
+                    self.trusted.fill(None);
                 }
                 Polled::Other => {}
                 Polled::Nothing => return,
@@ -331,7 +296,7 @@ impl Turning {
 
     /// Sends what was read on its way.
     fn dispatch(&mut self) -> Option<()> {
-        if self.trusted.is_none_or(|at| at.elapsed() > TRUSTED_FOR) && !self.trust() {
+        if !self.trusts(TRUSTED_FOR) && !self.trust() {
             if !self.reading.is_empty() {
                 // What was read waits until somebody says that it is of the right topic.
                 std::thread::sleep(Duration::from_millis(200));
