@@ -7,6 +7,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use millrace_connectors::kafka::{ClientName, KafkaSource};
 use millrace_contract::{
+    Topics,
     catalog::{MIGRATIONS, ROLE_SETTINGS, worker_grants},
     connection::KafkaConnection,
     ident::{literal, quote, revision_schema, view_role},
@@ -168,7 +169,7 @@ async fn install(database: &OwnedDatabase, brokers: &str, view: View) -> Result<
     .bind(PLAN_FORMAT as i32)
     .execute(&mut connection)
     .await?;
-    let (topic_id, cluster_id) = identity(brokers, &compiled.plan.source.topic)?;
+    let (topic_id, cluster_id) = identity(brokers, &compiled.plan.sources[0].topic)?;
     sqlx::query(
         "INSERT INTO millrace.progress (namespace, view, revision, task, topic, partition, topic_id, kafka_cluster_id,
             start_offset, next_offset, writer)
@@ -177,7 +178,7 @@ async fn install(database: &OwnedDatabase, brokers: &str, view: View) -> Result<
     .bind(NAMESPACE)
     .bind(view.name)
     .bind(&revision)
-    .bind(&compiled.plan.source.topic)
+    .bind(&compiled.plan.sources[0].topic)
     .bind(topic_id)
     .bind(cluster_id)
     .bind(&role)
@@ -198,7 +199,7 @@ fn identity(brokers: &str, topic: &str) -> Result<(String, String)> {
         ca: None,
     };
     let name = ClientName { client_id: "millrace-bench", group_id: "millrace-bench" };
-    let source = KafkaSource::new(&connection, &name, topic, false)?;
-    let identity = source.identity(Duration::from_secs(30)).map_err(anyhow::Error::msg)?;
+    let source = KafkaSource::new(&connection, &name, Topics::new(vec![topic.to_owned()]), false)?;
+    let identity = source.identity(topic, Duration::from_secs(30)).map_err(anyhow::Error::msg)?;
     Ok((identity.topic_id.context("the topic is there")?, identity.cluster_id))
 }

@@ -18,7 +18,7 @@ pub fn changes(sight: Sight<'_>, goal: &Goal<'_>) -> Vec<String> {
         changes.push("a person goes back to what was live before".to_owned());
     }
     if let Ok(live) = &live.plan {
-        changes.extend(source(&live.source, &next.source));
+        changes.extend(sources(&live.sources, &next.sources));
         if live.time_zone != next.time_zone {
             changes.push(format!("the time zone is {}, and was {}", next.time_zone, live.time_zone));
         }
@@ -46,6 +46,21 @@ pub fn changes(sight: Sight<'_>, goal: &Goal<'_>) -> Vec<String> {
 fn replay<'a>(sight: Sight<'a>, goal: &Goal<'a>) -> Option<&'a str> {
     let accepted = sight.view.replays.iter().find(|replay| replay.revision == goal.revision);
     goal.replay.map(|replay| replay.id.as_str()).or(accepted.map(|replay| replay.id.as_str()))
+}
+
+/// What is read otherwise: sources that came and went, and the fields of those that stayed.
+fn sources(live: &[Source], next: &[Source]) -> Vec<String> {
+    if let ([live], [next]) = (live, next) {
+        return source(live, next).into_iter().collect();
+    }
+    let named = |sources: &[Source], name: &str| sources.iter().position(|source| source.name == name);
+    let gone = live.iter().filter(|source| named(next, &source.name).is_none());
+    let gone = gone.map(|source| format!("the source {} is read no more", source.name));
+    let stayed = next.iter().filter_map(|it| match named(live, &it.name) {
+        None => Some(format!("the source {} is read too", it.name)),
+        Some(before) => source(&live[before], it),
+    });
+    gone.chain(stayed).collect()
 }
 
 /// The fields of the source that are otherwise, by their names in the resource. A plan has the columns that its query
@@ -78,8 +93,8 @@ fn key(source: &Source) -> Vec<&str> {
 }
 
 fn computes_otherwise(live: &Compiled, next: &Compiled) -> bool {
-    let Compiled { format: _, semantics_version: _, time_zone: _, source: _, map, output, tables, result } = next;
-    *map != live.map || *output != live.output || *tables != live.tables || *result != live.result
+    let Compiled { format: _, semantics_version: _, time_zone: _, sources: _, nodes, output, tables, result } = next;
+    *nodes != live.nodes || *output != live.output || *tables != live.tables || *result != live.result
 }
 
 /// What readers get and lose.

@@ -128,7 +128,7 @@ fn parse_query(sources: &[crds::Source], query: &str, time_zone: &str) -> Result
     Ok(Query {
         canonical: compiled.canonical_query,
         columns: compiled.columns,
-        sources: vec![compiled.plan.source.clone()],
+        sources: compiled.plan.sources.clone(),
         plan: Arc::new(compiled.plan),
     })
 }

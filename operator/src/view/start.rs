@@ -207,10 +207,9 @@ fn every_partition_is_there(by_topic: &BTreeMap<String, BTreeMap<i32, i64>>, kaf
 
 /// Whether older records change what newer ones give: a key that is not read again is missing, a sum is another one.
 fn keeps_state(query: &Query) -> bool {
-    let table = query.plan.source.kind == SourceKind::Table;
     match query.plan.output {
-        Output::Append { .. } => table,
-        Output::Upsert { .. } | Output::Aggregate { .. } => true,
+        Output::Append { .. } => query.plan.sources.iter().any(|source| source.kind == SourceKind::Table),
+        Output::Upsert { .. } | Output::Keyed { .. } | Output::Aggregate { .. } => true,
     }
 }
 

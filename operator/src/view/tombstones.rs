@@ -7,7 +7,6 @@ use super::{
     promotion::BUILT_WITHIN,
     trouble::Trouble,
 };
-use millrace_contract::source::SourceKind;
 use millrace_crds::Reason;
 use std::time::Duration;
 
@@ -64,8 +63,8 @@ pub fn built_too_long(row: &RevisionRow, kafka: &Kafka, now: Moment) -> Option<T
 
 /// The partitions of compacted topics that `row` reads as a Table, and how long each keeps tombstones.
 fn compacted<'a>(row: &'a RevisionRow, kafka: &'a Kafka) -> impl Iterator<Item = (&'a Progress, Duration)> {
-    let table = row.plan.as_ref().is_ok_and(|plan| plan.source.kind == SourceKind::Table);
-    let tasks = row.progress.iter().filter(move |_| table);
+    let of_table = |task: &&Progress| row.plan.as_ref().is_ok_and(|plan| plan.reads_table(&task.topic));
+    let tasks = row.progress.iter().filter(of_table);
     tasks.filter_map(|task| Some((task, kafka.topic(&task.topic)?.keeps_tombstones?)))
 }
 

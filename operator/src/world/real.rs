@@ -24,7 +24,6 @@ use kube::{
     Client,
     runtime::events::{EventType, Recorder},
 };
-use millrace_contract::source::SourceKind;
 use millrace_crds::{GROUP, MaterializedView, VERSION};
 use std::marker::PhantomData;
 
@@ -41,7 +40,7 @@ impl RealWorld {
 
     async fn kafka(&self, desired: &Desired) -> (Known<KafkaAddress>, Known<Kafka>) {
         let time = asked_time(desired, now());
-        let table = desired.query.as_ref().is_ok_and(|query| query.plan.source.kind == SourceKind::Table);
+        let table = |topic: &str| desired.query.as_ref().is_ok_and(|query| query.plan.reads_table(topic));
         match self.connections.kafka(&desired.identity.name.namespace, desired.identity.kafka_secret.as_deref()).await {
             Ok((address, admin)) => (Known::Present(address), admin.observe(&desired.topics, time, table).await),
             Err(trouble) => (Known::Unknown(trouble.clone()), Known::Unknown(trouble)),

@@ -10,6 +10,7 @@ mod jars;
 mod kafka;
 pub mod plans;
 mod ports;
+pub mod post_view;
 mod postgres;
 mod revision;
 pub mod script;

@@ -1,8 +1,9 @@
 //! Plans made by hand over a topic of users, one for each shape that a plan can have.
 
 use millrace_contract::{
-    Expr, Plan, Source, SqlType, Table,
-    plan::{Call, Map, Output, PLAN_FORMAT, ResultColumn, ResultView, SEMANTICS_VERSION},
+    Expr, Node, Plan, Source, SqlType, Table,
+    node::{Map, Operator},
+    plan::{Call, Output, PLAN_FORMAT, ResultColumn, ResultView, SEMANTICS_VERSION},
     source::{Format, KeyFormat, Origin, SourceColumn, SourceKind},
     table::{COUNT, Column, DELETED, Extreme, Merge, OFFSET, PARTITION, ROWS, TIMESTAMP, WriteRule},
 };
@@ -70,13 +71,26 @@ fn shown(columns: &[(&str, SqlType)], condition: Option<&str>) -> ResultView {
 const USER: [(&str, SqlType); 4] =
     [("id", SqlType::BigInt), ("name", SqlType::Text), ("department", SqlType::Text), ("age", SqlType::Integer)];
 
-fn plan(source: Source, columns: Vec<Expr>, output: Output, tables: Vec<Table>, result: ResultView) -> Plan {
+fn plan(
+    source: Source,
+    columns: Vec<Expr>,
+    state: Option<usize>,
+    output: Output,
+    tables: Vec<Table>,
+    result: ResultView,
+) -> Plan {
+    let scan = Node {
+        columns: columns.iter().map(Expr::ty).collect(),
+        key: None,
+        append_only: source.kind == SourceKind::Stream,
+        operator: Operator::Scan { source: 0, map: Map { filter: None, columns }, state },
+    };
     Plan {
         format: PLAN_FORMAT,
         semantics_version: SEMANTICS_VERSION,
         time_zone: "Asia/Seoul".into(),
-        source,
-        map: Map { filter: None, columns },
+        sources: vec![source],
+        nodes: vec![scan],
         output,
         tables,
         result,
@@ -87,17 +101,17 @@ fn plan(source: Source, columns: Vec<Expr>, output: Output, tables: Vec<Table>, 
 pub fn append(topic: &str) -> Plan {
     let mut columns: Vec<Column> = USER.iter().map(|(name, ty)| plain(name, *ty, true)).collect();
     columns.extend(version().drain(..2));
-    let rows = Table { name: ROWS.into(), key: vec![4, 5], columns, write: WriteRule::Append };
-    plan(source(topic, SourceKind::Stream), users(), Output::Append { rows: 0 }, vec![rows], shown(&USER, None))
+    let rows = Table { name: ROWS.into(), key: vec![4, 5], columns, write: WriteRule::Append, indexes: vec![] };
+    plan(source(topic, SourceKind::Stream), users(), None, Output::Append { rows: 0 }, vec![rows], shown(&USER, None))
 }
 
 /// `SELECT id, name, department, age FROM users`, users a Table.
 pub fn upsert(topic: &str) -> Plan {
     let mut columns: Vec<Column> = USER.iter().map(|(name, ty)| plain(name, *ty, *name != "id")).collect();
     columns.extend(version());
-    let rows = Table { name: ROWS.into(), key: vec![0], columns, write: WriteRule::Versioned };
+    let rows = Table { name: ROWS.into(), key: vec![0], columns, write: WriteRule::Versioned, indexes: vec![] };
     let result = shown(&USER, Some("NOT r.\"_deleted\""));
-    plan(source(topic, SourceKind::Table), users(), Output::Upsert { rows: 0 }, vec![rows], result)
+    plan(source(topic, SourceKind::Table), users(), None, Output::Upsert { rows: 0 }, vec![rows], result)
 }
 
 const TOTALS: [(&str, SqlType); 6] = [
@@ -120,7 +134,7 @@ fn totals(extremes: [Merge; 2], rule: Vec<Extreme>) -> Table {
         column(COUNT, SqlType::BigInt, false, Merge::Add),
     ];
     let write = WriteRule::Merge { keep_empty: false, extremes: rule };
-    Table { name: ROWS.into(), columns, key: vec![0], write }
+    Table { name: ROWS.into(), columns, key: vec![0], write, indexes: vec![] }
 }
 
 fn calls(values: [Option<usize>; 2]) -> Vec<Call> {
@@ -139,8 +153,8 @@ fn grouped() -> Vec<Expr> {
 /// `SELECT department, count(*), sum(age), count(age), min(age), max(age) FROM users GROUP BY department`, users a Stream.
 pub fn stream_totals(topic: &str) -> Plan {
     let rows = totals([Merge::Least, Merge::Greatest], vec![]);
-    let output = Output::Aggregate { state: None, groups: 1, calls: calls([None, None]), rows: 0 };
-    plan(source(topic, SourceKind::Stream), grouped(), output, vec![rows], shown(&TOTALS, None))
+    let output = Output::Aggregate { groups: 1, calls: calls([None, None]), rows: 0 };
+    plan(source(topic, SourceKind::Stream), grouped(), None, output, vec![rows], shown(&TOTALS, None))
 }
 
 /// The same query, users a Table.
@@ -151,7 +165,7 @@ pub fn table_totals(topic: &str) -> Plan {
         plain("age", SqlType::Integer, true),
     ];
     columns.extend(version());
-    let state = Table { name: "state".into(), key: vec![0], columns, write: WriteRule::Versioned };
+    let state = Table { name: "state".into(), key: vec![0], columns, write: WriteRule::Versioned, indexes: vec![] };
     let values = |name: &str| Table {
         name: name.into(),
         columns: vec![
@@ -161,13 +175,14 @@ pub fn table_totals(topic: &str) -> Plan {
         ],
         key: vec![0, 1],
         write: WriteRule::Merge { keep_empty: false, extremes: vec![] },
+        indexes: vec![],
     };
     let extremes = vec![
         Extreme { column: 4, values: "smallest".into(), largest: false },
         Extreme { column: 5, values: "largest".into(), largest: true },
     ];
     let rows = totals([Merge::Derived, Merge::Derived], extremes);
-    let output = Output::Aggregate { state: Some(0), groups: 1, calls: calls([Some(2), Some(3)]), rows: 1 };
+    let output = Output::Aggregate { groups: 1, calls: calls([Some(2), Some(3)]), rows: 1 };
     let tables = vec![state, rows, values("smallest"), values("largest")];
-    plan(source(topic, SourceKind::Table), grouped(), output, tables, shown(&TOTALS, None))
+    plan(source(topic, SourceKind::Table), grouped(), Some(0), output, tables, shown(&TOTALS, None))
 }

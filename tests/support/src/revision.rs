@@ -16,7 +16,16 @@ use crate::OwnedDatabase;
 pub struct TopicOfRevision {
     pub cluster_id: String,
     pub topic_id: String,
+    /// Of every topic.
     pub partitions: i32,
+    /// The ids of further topics, by name.
+    pub further: Vec<(String, String)>,
+}
+
+impl TopicOfRevision {
+    fn id_of(&self, topic: &str) -> &str {
+        self.further.iter().find(|(name, _)| name == topic).map_or(&self.topic_id, |(_, id)| id)
+    }
 }
 
 /// A view with one revision in a database of its own. It has no live revision until a test makes it live.
@@ -92,24 +101,27 @@ impl StoredRevision {
         if first > 0 {
             run(&mut owner, "UPDATE millrace.progress SET shared = true").await;
         }
-        sqlx::query(
-            "INSERT INTO millrace.progress (namespace, view, revision, task, topic, partition, topic_id,
-                                            kafka_cluster_id, start_offset, next_offset, shared, writer)
-             SELECT $1, $2, $3, p, $4, p, $5, $6, 0, 0, $9, $10 FROM generate_series($7::integer, $8::integer - 1) AS p",
-        )
-        .bind(&self.namespace)
-        .bind(&self.view)
-        .bind(&self.revision)
-        .bind(&self.plan.source.topic)
-        .bind(&topic.topic_id)
-        .bind(&topic.cluster_id)
-        .bind(first)
-        .bind(topic.partitions)
-        .bind(first > 0)
-        .bind(&self.role)
-        .execute(&mut owner)
-        .await
-        .expect("the progress rows are stored");
+        for source in &self.plan.sources {
+            sqlx::query(
+                "INSERT INTO millrace.progress (namespace, view, revision, task, topic, partition, topic_id,
+                                                kafka_cluster_id, start_offset, next_offset, shared, writer)
+                 SELECT $1, $2, $3, p, $4, p, $5, $6, 0, 0, $9, $10
+                 FROM generate_series($7::integer, $8::integer - 1) AS p",
+            )
+            .bind(&self.namespace)
+            .bind(&self.view)
+            .bind(&self.revision)
+            .bind(&source.topic)
+            .bind(topic.id_of(&source.topic))
+            .bind(&topic.cluster_id)
+            .bind(first)
+            .bind(topic.partitions)
+            .bind(first > 0)
+            .bind(&self.role)
+            .execute(&mut owner)
+            .await
+            .expect("the progress rows are stored");
+        }
     }
 
     /// A connection as the catalog's owner, whom no row-level security binds.

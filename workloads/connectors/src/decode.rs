@@ -17,7 +17,7 @@ use chrono_tz::Tz;
 use debezium::Envelope;
 use key::KeyReader;
 use millrace_contract::{
-    Source, SqlType,
+    Source, SqlType, Topics,
     faults::sabotaged,
     source::{Format, KeyFormat, Origin, SourceKind},
 };
@@ -30,6 +30,9 @@ use std::borrow::Cow;
 /// Reads the records of one source.
 pub struct Decoder {
     source: Source,
+    /// Which of the topics its records are of.
+    topics: Topics,
+    index: usize,
     zone: Tz,
     paths: PathTree,
     key: KeyReader,
@@ -54,14 +57,22 @@ enum Content<'a> {
 impl Decoder {
     /// `zone` is what a timestamptz text without a zone means.
     pub fn new(source: &Source, zone: Tz) -> Decoder {
-        Decoder { source: source.clone(), zone, paths: PathTree::new(source), key: KeyReader::new(source) }
+        Decoder::of_topic(source, &Topics::new(vec![source.topic.clone()]), 0, zone)
+    }
+
+    /// The same, where records of other topics are beside those of the source, whose topic is the one at `index`.
+    pub fn of_topic(source: &Source, topics: &Topics, index: usize, zone: Tz) -> Decoder {
+        let (paths, key) = (PathTree::new(source), KeyReader::new(source));
+        Decoder { source: source.clone(), topics: topics.clone(), index, zone, paths, key }
     }
 
     pub fn decode(&self, raw: &RawRecords) -> Decoded {
         let mut rows = Rows::new(&self.source, self.zone, raw.len());
         let mut rejected = Vec::new();
         let mut found = vec![None; self.source.columns.len()];
-        for (index, record) in raw.iter().enumerate() {
+        let own = raw.iter().enumerate().filter(|(_, record)| self.topics.index(record.partition) == self.index);
+        for (index, mut record) in own {
+            record.partition = self.topics.partition(record.partition);
             if sabotaged("ignore_tombstone") && record.value.is_none() {
                 continue;
             }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// Records of one topic, in the order they were read: within a partition by offset.
+/// Records in the order they were read: within a partition by offset. Where they are of several topics, `partition` is the
+/// task's number.
 #[derive(Debug, Default, Clone)]
 pub struct RawRecords {
     bytes: Vec<u8>,

@@ -6,7 +6,7 @@ use millrace_connectors::{
     kafka::{ClientName, KafkaSource, Polled, partition_of},
 };
 use millrace_contract::{
-    Source, SqlType,
+    Source, SqlType, Topics,
     connection::KafkaConnection,
     source::{Format, KeyFormat, Origin, SourceColumn, SourceKind},
 };
@@ -28,8 +28,13 @@ fn source(kafka: &str, topic: &str) -> KafkaSource {
         password: None,
         ca: None,
     };
-    KafkaSource::new(&connection, &ClientName { client_id: "test", group_id: "test" }, topic, true)
-        .expect("the settings are valid")
+    KafkaSource::new(
+        &connection,
+        &ClientName { client_id: "test", group_id: "test" },
+        Topics::new(vec![topic.into()]),
+        true,
+    )
+    .expect("the settings are valid")
 }
 
 fn producer(kafka: &str) -> FutureProducer {
@@ -142,11 +147,13 @@ async fn a_position_outside_the_log_is_said_and_never_moved() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_not_there_is_told_from_brokers_that_are_not() {
     let brokers = TemporaryKafka::shared().await;
-    let found = source(&brokers.bootstrap_servers(), "nowhere").identity(Duration::from_secs(10)).expect("answered");
+    let found =
+        source(&brokers.bootstrap_servers(), "nowhere").identity("nowhere", Duration::from_secs(10)).expect("answered");
     assert_eq!(found.topic_id, None);
     let topic = brokers.topic("source", 3).await;
-    let found = source(&brokers.bootstrap_servers(), &topic).identity(Duration::from_secs(10)).expect("answered");
+    let found =
+        source(&brokers.bootstrap_servers(), &topic).identity(&topic, Duration::from_secs(10)).expect("answered");
     assert!(found.topic_id.is_some_and(|id| id.len() >= 20));
     assert_eq!(found.partitions, 3);
-    assert!(source("127.0.0.1:1", &topic).identity(Duration::from_millis(500)).is_err());
+    assert!(source("127.0.0.1:1", &topic).identity(&topic, Duration::from_millis(500)).is_err());
 }

@@ -45,6 +45,8 @@ pub const SABOTAGES: &[&str] = &[
     "drop_zero_delete",
     // Shared state is read without the advisory locks.
     "no_advisory_lock",
+    // Operators that read what other workers write do not take turns.
+    "no_turns",
     // Nobody looks whether a key lies in several partitions.
     "ignore_partitioner",
     // A record that cannot be applied leaves no dead letter.

@@ -7,14 +7,18 @@ pub mod connection;
 pub mod expr;
 pub mod faults;
 pub mod ident;
+pub mod node;
 pub mod plan;
 pub mod revision;
 pub mod source;
 pub mod table;
+mod topics;
 pub mod types;
 
 pub use expr::Expr;
+pub use node::Node;
 pub use plan::Plan;
 pub use source::Source;
 pub use table::Table;
+pub use topics::Topics;
 pub use types::SqlType;

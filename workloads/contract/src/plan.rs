@@ -1,13 +1,19 @@
 //! The plan of a view: a dataflow as data, compiled once, stored with its revision and never recompiled.
 //!
-//! A record's way: decode by `source`, evaluate `map`, keep the newest version per key where the source is a Table,
-//! fold groups where there is an `aggregate`, write to `tables[rows]`.
+//! A record's way: decode by its source, through the nodes that read it, in their order, and by `output` into
+//! `tables[rows]`.
 
-use crate::{Expr, Source, SqlType, Table};
+mod former;
+
+use crate::{
+    Source, SqlType, Table, Topics,
+    node::{Node, Operator},
+    source::SourceKind,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of this format. Workers read it and the one before.
-pub const PLAN_FORMAT: u32 = 1;
+pub const PLAN_FORMAT: u32 = 2;
 
 /// Raised by hand when the same query over the same records gives other rows than before.
 pub const SEMANTICS_VERSION: u32 = 1;
@@ -19,40 +25,30 @@ pub struct Plan {
     pub semantics_version: u32,
     /// IANA name; what turns a timestamptz into a calendar.
     pub time_zone: String,
-    pub source: Source,
-    pub map: Map,
+    /// Each is a topic of its own.
+    pub sources: Vec<Source>,
+    /// In the order in which they run: a node stands behind its inputs. The last one's rows are the output's.
+    pub nodes: Vec<Node>,
     pub output: Output,
     /// Every table of the revision; the result is the one called `rows`.
     pub tables: Vec<Table>,
     pub result: ResultView,
 }
 
-/// Filter and projection over the source's columns, evaluated once per record, before any state: what is stored and
-/// retracted later is what was computed then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Map {
-    /// A row for which this is not true is no row of the query. For a Table it deletes the key's row.
-    pub filter: Option<Expr>,
-    /// For `Upsert`: the first `source.key.len()` are the key columns. For `Aggregate`: group expressions, then the
-    /// arguments that `calls` refer to.
-    pub columns: Vec<Expr>,
-}
-
-/// What becomes of the mapped rows. Tables are named by their index in `Plan::tables`.
+/// What becomes of the last node's rows. Tables are named by their index in `Plan::tables`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Output {
-    /// A Stream without groups. `rows`: the mapped columns, `_partition`, `_offset`.
+    /// The only node scans a Stream. `rows`: its columns, `_partition`, `_offset`.
     Append { rows: usize },
-    /// A Table without groups. `rows`: the mapped columns (key first), then the version columns. It is its own state:
-    /// one write a key, nothing is read.
+    /// The only node scans a Table, without state. `rows`: its columns (key first), then the version columns. It is
+    /// its own state: one write a key, nothing is read.
     Upsert { rows: usize },
+    /// Rows as they are, by the node's key. `rows`: the node's columns, `_count`.
+    Keyed { rows: usize },
     /// Groups.
     Aggregate {
-        /// For a Table: key columns, the mapped columns, the version columns: what a newer record must retract.
-        state: Option<usize>,
-        /// The first `groups` mapped columns are the group.
+        /// The first `groups` columns are the group.
         groups: usize,
         calls: Vec<Call>,
         /// Group columns (or `_single smallint` = 0 when there are none), the columns of `calls`, `_count`.
@@ -60,7 +56,7 @@ pub enum Output {
     },
 }
 
-/// One aggregate. Where `argument` (an index into the mapped columns) is null the row does not count.
+/// One aggregate. Where `argument` (an index into the node's columns) is null the row does not count.
 /// A FILTER is in the argument: it is null where the filter is not true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,8 +66,8 @@ pub enum Call {
     /// Two columns: the sum (bigint for smallint and integer, numeric for bigint and numeric, the same type for
     /// floats; `Add`) and the number of non-null inputs (bigint, `Add`). `avg` is the one by the other.
     Sum { argument: usize, column: usize, count: usize },
-    /// min or max. Over a Stream one `Least` or `Greatest` column. Over a Table a `Derived` column, and `values`: the
-    /// table (group columns or `_single`, `_value`, `_count`) that counts every value of every group.
+    /// min or max. Over rows that are only inserted one `Least` or `Greatest` column. Over others a `Derived` column,
+    /// and `values`: the table (group columns or `_single`, `_value`, `_count`) that counts every value of every group.
     Extreme { argument: usize, column: usize, largest: bool, values: Option<usize> },
 }
 
@@ -97,7 +93,10 @@ pub struct ResultColumn {
 pub enum PlanError {
     #[error("the stored plan is not readable: {0}")]
     Unreadable(#[from] serde_json::Error),
-    #[error("the stored plan has format {found}, this program reads {PLAN_FORMAT}; run the worker image that wrote it")]
+    #[error(
+        "the stored plan has format {found}, this program reads {} and {PLAN_FORMAT}; run the worker image that wrote it",
+        former::PLAN_FORMAT
+    )]
     Format { found: u32 },
 }
 
@@ -114,16 +113,34 @@ impl Plan {
             format: u32,
         }
         let Head { format } = serde_json::from_str(text)?;
-        if format != PLAN_FORMAT {
-            return Err(PlanError::Format { found: format });
+        match format {
+            PLAN_FORMAT => Ok(serde_json::from_str(text)?),
+            former::PLAN_FORMAT => Ok(serde_json::from_str::<former::Plan>(text)?.into()),
+            found => Err(PlanError::Format { found }),
         }
-        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The topics that are read, and the numbers of the tasks.
+    pub fn topics(&self) -> Topics {
+        Topics::new(self.sources.iter().map(|source| source.topic.clone()).collect())
+    }
+
+    /// Whether this topic is read as a Table.
+    pub fn reads_table(&self, topic: &str) -> bool {
+        self.sources.iter().any(|source| source.topic == topic && source.kind == SourceKind::Table)
+    }
+
+    /// The tables that keep the newest row of every key of a source.
+    pub fn states(&self) -> impl Iterator<Item = usize> + '_ {
+        self.nodes.iter().filter_map(|node| match node.operator {
+            Operator::Scan { state, .. } => state,
+            Operator::Map { .. } | Operator::Keep { .. } | Operator::Join { .. } => None,
+        })
     }
 
     /// The result table.
     pub fn rows(&self) -> &Table {
-        let (Output::Append { rows } | Output::Upsert { rows } | Output::Aggregate { rows, .. }) = self.output;
-        &self.tables[rows]
+        &self.tables[self.output.rows()]
     }
 
     /// `SELECT … FROM schema.rows`, without a final semicolon: what the name that readers query shows of this revision.
@@ -140,5 +157,17 @@ impl Plan {
             sql.push_str(&conditions.join(" AND "));
         }
         sql
+    }
+}
+
+impl Output {
+    /// The index of the result table.
+    pub fn rows(&self) -> usize {
+        match self {
+            Output::Append { rows }
+            | Output::Upsert { rows }
+            | Output::Keyed { rows }
+            | Output::Aggregate { rows, .. } => *rows,
+        }
     }
 }

@@ -26,6 +26,9 @@ pub struct Table {
     /// Indexes into `columns`: unique, where two nulls are equal.
     pub key: Vec<usize>,
     pub write: WriteRule,
+    /// Columns that rows are looked up by, besides the key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Vec<usize>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,9 @@ pub enum WriteRule {
     /// Columns combine by their `merge`; a row whose `_count` (always the last column) reaches 0 is deleted, unless
     /// `keep_empty`.
     Merge { keep_empty: bool, extremes: Vec<Extreme> },
+    /// The written row takes the place of the one that is there. A row whose `_count` (always the last column) is 0 is
+    /// deleted; in it all other columns but the key are null. Only a worker whose turn it is writes a key.
+    Keyed,
 }
 
 /// A column of a merged table that is the smallest or the largest value of another merged table.
@@ -95,7 +101,7 @@ impl Table {
         // A low fillfactor lets updates stay on their page (heap-only tuples); appended rows are never updated.
         let storage = match self.write {
             WriteRule::Append => "autovacuum_vacuum_insert_scale_factor = 0.2",
-            WriteRule::Versioned => "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
+            WriteRule::Versioned | WriteRule::Keyed => "fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05",
             WriteRule::Merge { .. } => "fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02",
         };
         let mut statements = vec![format!("CREATE TABLE {name} ({}) WITH ({storage})", columns.join(", "))];
@@ -110,6 +116,15 @@ impl Table {
             // Finds the versions that are to go. Not over the timestamp: an update that changes an indexed column
             // cannot stay on its page (heap-only tuples).
             statements.push(format!("CREATE INDEX ON {name} ({0}) WHERE {0}", quote(DELETED)));
+        }
+        for index in &self.indexes {
+            let columns: Vec<String> = index.iter().map(|&index| quote(&self.columns[index].name)).collect();
+            let present = if self.write == WriteRule::Versioned {
+                format!(" WHERE NOT {}", quote(DELETED))
+            } else {
+                String::new()
+            };
+            statements.push(format!("CREATE INDEX ON {name} ({}){present}", columns.join(", ")));
         }
         if let WriteRule::Merge { keep_empty: true, .. } = self.write {
             statements.push(self.first_row(&name));
@@ -151,6 +166,7 @@ mod tests {
             columns: vec![column("부서", SqlType::Text, true), column(COUNT, SqlType::BigInt, false)],
             key: vec![0],
             write: WriteRule::Merge { keep_empty: false, extremes: vec![] },
+            indexes: vec![],
         };
         assert_eq!(
             table.create("s"),

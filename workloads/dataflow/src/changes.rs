@@ -1,7 +1,11 @@
 //! What happened to rows: the values that pass between operators.
 
-use crate::version::Version;
-use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch};
+use crate::{keys::take, value::arrow_type, version::Version};
+use ahash::RandomState;
+use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, UInt32Array};
+use arrow_row::{RowConverter, SortField};
+use millrace_contract::SqlType;
+use std::collections::HashMap;
 
 /// Mapped rows of a Stream: each is an insert of its own, sorted by partition and offset.
 #[derive(Debug, Clone)]
@@ -58,13 +62,66 @@ pub(crate) struct Weighted {
     pub weights: Int64Array,
 }
 
+impl Weighted {
+    /// No rows of these columns.
+    pub fn none(types: &[SqlType]) -> Self {
+        let columns = types.iter().map(|ty| arrow_array::new_empty_array(&arrow_type(*ty))).collect();
+        Weighted { columns, weights: Int64Array::from(Vec::<i64>::new()) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Equal rows as one, with the sum of their weights; those that cancel are gone. Equal to the last digit: 1.0 is
+    /// another row than 1.00.
+    pub fn consolidated(self) -> Self {
+        if self.len() < 2 || self.columns.is_empty() {
+            return self;
+        }
+        let fields = self.columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+        let converter = RowConverter::new(fields).expect("every type of ours has an order of bytes");
+        let rows = converter.convert_columns(&self.columns).expect("the fields are those of the columns");
+        let mut first: HashMap<_, usize, RandomState> =
+            HashMap::with_capacity_and_hasher(self.len(), RandomState::new());
+        let mut weights = self.weights.values().to_vec();
+        for row in 0..self.len() {
+            let kept = *first.entry(rows.row(row)).or_insert(row);
+            if kept != row {
+                weights[kept] += weights[row];
+                weights[row] = 0;
+            }
+        }
+        let left: UInt32Array = (0..self.len() as u32).filter(|row| weights[*row as usize] != 0).collect();
+        Weighted {
+            columns: self.columns.iter().map(|column| take(column, &left)).collect(),
+            weights: left.values().iter().map(|row| Some(weights[*row as usize])).collect(),
+        }
+    }
+}
+
 /// Rows of a state table that an operator must see before it can go on.
 #[derive(Debug, Clone)]
 pub struct Wants {
     /// Index into the plan's tables.
     pub table: usize,
-    /// The table's key columns: distinct keys, sorted.
+    /// The table's columns that are compared: its key, or those of one of its indexes.
+    pub lookup: Vec<usize>,
+    /// Their values, none null: each once, sorted.
     pub keys: RecordBatch,
+    /// Whether the versions of deleted keys are rows too.
+    pub deleted: bool,
+}
+
+/// What one operator must see: one round trip.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Numbers the operator: locks are taken by it, then by bucket.
+    pub node: usize,
+    /// Other tasks' workers write this state as a matter of course: it is read under the locks of its keys. Otherwise
+    /// only where keys are known to lie in several partitions.
+    pub takes_turns: bool,
+    pub wants: Vec<Wants>,
 }
 
 /// Rows to combine with one table by its write rule.

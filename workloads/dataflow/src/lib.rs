@@ -14,8 +14,8 @@ pub mod records;
 pub mod value;
 mod version;
 
-pub use changes::{Wants, Write};
-pub use driver::{Dataflow, Mapped, PlanError};
+pub use changes::{Request, Wants, Write};
+pub use driver::{Dataflow, Epoch, Mapped, PlanError};
 pub use evaluate::{Context, EvalError, evaluate};
 pub use function::{Function, Sql, function, functions};
 pub use operator::map::Rejected;

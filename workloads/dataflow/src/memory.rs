@@ -3,14 +3,14 @@
 mod stored;
 
 use crate::{
-    changes::{Wants, Write},
+    changes::{Request, Wants, Write},
     function::EvalError,
     operator::table_schema,
     records::batch,
     value::ColumnBuilder,
 };
 use arrow_array::RecordBatch;
-use millrace_contract::{Plan, SqlType, Table, plan::Output, table::WriteRule};
+use millrace_contract::{Plan, SqlType, Table, table::WriteRule};
 use std::collections::BTreeSet;
 use stored::{Key, Stored, key_of, texts};
 
@@ -27,17 +27,25 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Empty tables, but for the only row of a table without group columns.
     pub fn new(plan: &Plan) -> Self {
-        let (Output::Append { rows } | Output::Upsert { rows } | Output::Aggregate { rows, .. }) = plan.output;
-        MemoryStore { tables: plan.tables.iter().cloned().map(Stored::new).collect(), result: rows }
+        MemoryStore { tables: plan.tables.iter().cloned().map(Stored::new).collect(), result: plan.output.rows() }
     }
 
-    /// The rows of the wanted keys that exist, all columns.
-    pub fn fetch(&self, wants: &Wants) -> RecordBatch {
+    /// Answers a request: for every want the rows that exist, all columns.
+    pub fn fetch(&self, request: &Request) -> Vec<RecordBatch> {
+        request.wants.iter().map(|wants| self.rows_of(wants)).collect()
+    }
+
+    fn rows_of(&self, wants: &Wants) -> RecordBatch {
         let stored = &self.tables[wants.table];
+        let types: Vec<SqlType> = wants.lookup.iter().map(|&index| stored.table.columns[index].ty).collect();
         let key_columns: Vec<usize> = (0..wants.keys.num_columns()).collect();
-        let keys = texts(&wants.keys);
-        let rows: Vec<&TextRow> =
-            keys.iter().filter_map(|key| stored.rows.get(&key_of(key, &key_columns, &stored.key_types()))).collect();
+        let keys: BTreeSet<Key> = texts(&wants.keys).iter().map(|key| key_of(key, &key_columns, &types)).collect();
+        let rows: Vec<&TextRow> = if wants.lookup == stored.table.key {
+            keys.iter().filter_map(|key| stored.rows.get(key)).collect()
+        } else {
+            stored.rows.values().filter(|row| keys.contains(&key_of(row, &wants.lookup, &types))).collect()
+        };
+        let rows: Vec<&TextRow> = rows.into_iter().filter(|row| wants.deleted || !stored.is_deleted(row)).collect();
         to_batch(&stored.table, &rows)
     }
 
@@ -61,6 +69,9 @@ impl MemoryStore {
                     stored.remove_empty(touched);
                 }
             }
+            if stored.table.write == WriteRule::Keyed {
+                stored.remove_empty(touched);
+            }
         }
         self.tables = tables;
         Ok(())
@@ -72,11 +83,9 @@ impl MemoryStore {
         let stored = &self.tables[self.result];
         let shown = match stored.table.write {
             WriteRule::Versioned => stored.table.columns.len() - 4,
-            WriteRule::Append | WriteRule::Merge { .. } => stored.table.columns.len(),
+            WriteRule::Append | WriteRule::Merge { .. } | WriteRule::Keyed => stored.table.columns.len(),
         };
-        let deleted = |row: &&TextRow| {
-            stored.table.write == WriteRule::Versioned && row.last().is_some_and(|last| last.as_deref() == Some("t"))
-        };
+        let deleted = |row: &&TextRow| stored.is_deleted(row);
         let types: Vec<SqlType> = stored.table.columns.iter().map(|column| column.ty).collect();
         let columns: Vec<usize> = (0..shown).collect();
         let mut rows: Vec<TextRow> =

@@ -5,13 +5,58 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod append;
+pub(crate) mod join;
+pub(crate) mod keep;
 pub(crate) mod latest;
 pub(crate) mod map;
+pub(crate) mod project;
 pub(crate) mod upsert;
 
-use crate::records::schema;
+use crate::{
+    changes::{Wants, Weighted, Write},
+    evaluate::{Context, EvalError},
+    records::schema,
+};
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use millrace_contract::{SqlType, Table};
+use millrace_contract::{
+    Plan, SqlType, Table,
+    node::{Node, Operator as Planned},
+};
+
+/// A step between the scans and the output.
+pub(crate) trait Operator: Send + Sync {
+    fn describe(&self) -> String;
+
+    /// The stored rows that these changes of its inputs touch. None: it goes on without.
+    fn wants(&self, inputs: &[&Weighted]) -> Vec<Wants> {
+        let _ = inputs;
+        Vec::new()
+    }
+
+    /// The changes of its rows. `state` has for every want the rows that exist, all columns of the table, as they
+    /// were before this epoch.
+    fn apply(
+        &self,
+        inputs: &[&Weighted],
+        state: &[RecordBatch],
+        writes: &mut Vec<Write>,
+    ) -> Result<Weighted, EvalError>;
+}
+
+/// The operator of a node that is no scan.
+pub(crate) fn operator(plan: &Plan, node: &Node, context: Context) -> Option<Box<dyn Operator>> {
+    let columns = |input: usize| plan.nodes[input].columns.as_slice();
+    Some(match &node.operator {
+        Planned::Scan { .. } => return None,
+        Planned::Map { input, map } => Box::new(project::Project::new(map, columns(*input), context)),
+        Planned::Keep { input, table } => Box::new(keep::Keep::new(*table, &plan.tables[*table], &plan.nodes[*input])),
+        Planned::Join { kind, left, right, condition } => {
+            let sides = [left, right].map(|side| join::Input::new(side, columns(side.node), &plan.tables[side.table]));
+            Box::new(join::Join::new(*kind, sides, condition.clone(), context))
+        }
+    })
+}
 
 /// The Arrow schema of a whole table.
 pub(crate) fn table_schema(table: &Table) -> SchemaRef {

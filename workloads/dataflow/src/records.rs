@@ -94,6 +94,12 @@ pub(crate) fn schema<'a>(columns: impl Iterator<Item = (&'a str, SqlType)>) -> S
     Arc::new(Schema::new(columns.map(|(name, ty)| Field::new(name, arrow_type(ty), true)).collect::<Vec<_>>()))
 }
 
+/// The same, of columns without names.
+pub(crate) fn types_schema(types: &[SqlType]) -> SchemaRef {
+    let names: Vec<String> = (0..types.len()).map(|index| format!("c{index}")).collect();
+    schema(names.iter().map(String::as_str).zip(types.iter().copied()))
+}
+
 /// A batch that may have rows and no columns.
 pub(crate) fn batch(schema: SchemaRef, columns: Vec<ArrayRef>, count: usize) -> RecordBatch {
     RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(count)))

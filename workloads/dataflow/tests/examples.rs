@@ -4,7 +4,12 @@ mod plans;
 
 use expect_test::{Expect, expect};
 use millrace_contract::{Plan, Source, source::SourceKind};
-use millrace_dataflow::{ColumnBuilder, Dataflow, Records, laws::History, memory::MemoryStore, print};
+use millrace_dataflow::{
+    ColumnBuilder, Dataflow, Records,
+    laws::{History, run},
+    memory::MemoryStore,
+    print,
+};
 use plans::{AGE, DEPARTMENT, ID, SALARY, aggregate, append, column, hundred_by_age, of_age, upsert, users};
 use std::sync::Arc;
 
@@ -45,12 +50,10 @@ fn check(plan: &Arc<Plan>, epochs: &[&str], expected: Expect) {
     let mut out = dataflow.describe() + "\n";
     for epoch in epochs {
         out.push_str("--\n");
-        let mapped = dataflow.map(&records(&plan.source, epoch));
+        let (writes, mapped) = run(&dataflow, &store, &[records(&plan.sources[0], epoch)]);
         for rejected in &mapped.rejected {
             out.push_str(&format!("rejected {}: {} {}\n", rejected.row, rejected.reason, rejected.detail));
         }
-        let state = dataflow.wants(&mapped).map(|wants| store.fetch(&wants));
-        let writes = dataflow.apply(&mapped, state.as_ref()).expect("nothing overflows");
         for write in &writes {
             let table = &plan.tables[write.table];
             for row in 0..write.rows.num_rows() {

@@ -2,13 +2,14 @@
 
 mod plans;
 
-use millrace_contract::{Plan, SqlType, source::SourceKind};
+use millrace_contract::{Expr, Plan, SqlType, node::JoinKind, source::SourceKind};
 use millrace_dataflow::{
     Dataflow,
     laws::{History, Random, check_incremental},
 };
 use plans::{
-    AGE, DEPARTMENT, ID, SALARY, SCORE, aggregate, append, call, column, hundred_by_age, literal, of_age, upsert, users,
+    AGE, DEPARTMENT, ID, SALARY, SCORE, TYPES, aggregate, append, call, column, hundred_by_age, join, literal, of_age,
+    upsert, users,
 };
 use std::sync::Arc;
 
@@ -17,23 +18,26 @@ const SEEDS: u64 = 60;
 fn check(plan: &Arc<Plan>) {
     for seed in 0..SEEDS {
         let mut random = Random(seed);
-        let history = History {
-            source: &plan.source,
-            records: 20 + random.below(200),
-            keys: 1 + random.below(20),
-            values: vec![
-                vec![Some("1"), Some("2")],
-                vec![Some("개발팀"), Some("영업팀"), Some(""), None],
-                vec![Some("0"), Some("7"), Some("20"), Some("-30"), Some("65"), None],
-                vec![Some("1.0"), Some("1.00"), Some("-2.5"), Some("100000000000000000000"), None],
-                vec![Some("0.5"), Some("-0"), Some("0"), Some("2.25"), None],
-            ],
-            partitions: 1 + random.below(3),
-            partitions_later: 1 + random.below(5),
+        let mut log = |source| {
+            let history = History {
+                source,
+                records: 20 + random.below(200),
+                keys: 1 + random.below(20),
+                values: vec![
+                    vec![Some("1"), Some("2")],
+                    vec![Some("개발팀"), Some("영업팀"), Some(""), None],
+                    vec![Some("0"), Some("7"), Some("20"), Some("-30"), Some("65"), None],
+                    vec![Some("1.0"), Some("1.00"), Some("-2.5"), Some("100000000000000000000"), None],
+                    vec![Some("0.5"), Some("-0"), Some("0"), Some("2.25"), None],
+                ],
+                partitions: 1 + random.below(3),
+                partitions_later: 1 + random.below(5),
+            };
+            history.generate(&mut random)
         };
-        let log = history.generate(&mut random);
+        let logs: Vec<_> = plan.sources.iter().map(&mut log).collect();
         eprintln!("seed {seed}");
-        check_incremental(plan, &log, &mut random);
+        check_incremental(plan, &logs, &mut random);
     }
 }
 
@@ -126,4 +130,36 @@ fn sums_of_floats_over_rows_that_can_be_retracted_are_refused() {
     let plan = aggregate(users(SourceKind::Table), None, vec![column(SCORE)], 0, &[("sum", Some(0))]);
     let error = Dataflow::new(plan).err().expect("refused");
     assert!(error.to_string().contains("cast to numeric"), "{error}");
+}
+
+const KINDS: [JoinKind; 5] = [JoinKind::Inner, JoinKind::Left, JoinKind::Full, JoinKind::Semi, JoinKind::Anti];
+
+/// The left age is less than the right one: what a join asks besides equal keys.
+fn younger() -> Option<Expr> {
+    let right = Expr::Column { index: TYPES.len() + AGE, ty: SqlType::Integer };
+    Some(call("int4lt", vec![column(AGE), right], SqlType::Boolean))
+}
+
+#[test]
+fn joins_by_a_foreign_key_follow_both_sides() {
+    for kind in KINDS {
+        check(&join(kind, None, [ID, ID], None));
+        check(&join(kind, Some(of_age()), [ID, ID], younger()));
+    }
+}
+
+#[test]
+fn joins_of_many_with_many_follow_both_sides() {
+    for kind in KINDS {
+        check(&join(kind, None, [DEPARTMENT, DEPARTMENT], None));
+        check(&join(kind, Some(of_age()), [DEPARTMENT, DEPARTMENT], younger()));
+    }
+}
+
+#[test]
+fn joins_find_equal_numbers_however_they_are_written() {
+    for kind in KINDS {
+        check(&join(kind, None, [SALARY, SALARY], None));
+        check(&join(kind, None, [SCORE, SCORE], younger()));
+    }
 }

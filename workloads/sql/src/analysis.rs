@@ -44,7 +44,7 @@ struct Bound {
 }
 
 pub(crate) fn analyse(clauses: Clauses, scope: &Scope<'_>, tokens: &Tokens, zone: Tz) -> Result<Analysis> {
-    let Clauses { projection, source: _, alias: _, filter, groups, having } = clauses;
+    let Clauses { projection, distinct, from: _, filter, groups, having } = clauses;
     let mut binder = Binder::new(scope, tokens, zone);
     let items = items(projection, scope, tokens)?;
     let filter = filter.as_ref().map(|filter| binder.condition(filter, Clause::Where)).transpose()?;
@@ -69,6 +69,23 @@ pub(crate) fn analyse(clauses: Clauses, scope: &Scope<'_>, tokens: &Tokens, zone
         .transpose()?;
     let is_grouped = !groups.is_empty() || having.is_some() || !binder.aggregates.is_empty();
     let aggregates = std::mem::take(&mut binder.aggregates);
+    if distinct && is_grouped {
+        return Err(Refusal::new(
+            tokens.keyword("DISTINCT"),
+            "SELECT DISTINCT beside groups",
+            "groups are different rows as a rule",
+            "leave DISTINCT out, or group by what makes the rows different",
+        ));
+    }
+    if distinct {
+        // The same rows, each once, are groups without aggregates.
+        shown.iter().for_each(|bound| {
+            if !keys.contains(&bound.expr) {
+                keys.push(bound.expr.clone());
+            }
+        });
+    }
+    let is_grouped = is_grouped || distinct;
     let mut outputs = Vec::new();
     for (item, bound) in items.into_iter().zip(shown) {
         let expr = if is_grouped { regroup(bound, &keys, scope)? } else { bound.expr };
@@ -159,7 +176,7 @@ fn group_key(group: &ast::Expr, items: &[Item], shown: &[Bound], binder: &mut Bi
 fn regroup(bound: Bound, groups: &[Expr], scope: &Scope<'_>) -> Result<Expr> {
     let Bound { expr, references } = bound;
     replace_groups(expr, groups).map_err(|column| {
-        let name = &scope.columns()[column].name;
+        let name = scope.name(column);
         let at = references.iter().find(|(index, _)| *index == column).map(|(_, at)| *at).unwrap_or_default();
         Refusal::new(
             at,

@@ -32,6 +32,7 @@ pub(crate) enum Clause {
     SelectList,
     Having,
     Where,
+    On,
     GroupBy,
     DeleteWhen,
     AggregateArgument,
@@ -44,6 +45,7 @@ impl Clause {
             Clause::SelectList => "the select list",
             Clause::Having => "HAVING",
             Clause::Where => "WHERE",
+            Clause::On => "ON",
             Clause::GroupBy => "GROUP BY",
             Clause::DeleteWhen => "deleteWhen",
             Clause::AggregateArgument => "an aggregate's argument",
@@ -182,8 +184,7 @@ impl<'a> Binder<'a> {
     fn qualified_column(&mut self, names: &[ast::Ident], at: At) -> Result<Operand> {
         match names {
             [qualifier, name] => {
-                self.scope.check_qualifier(qualifier)?;
-                let index = self.scope.column(name)?;
+                let index = self.scope.qualified_column(qualifier, name)?;
                 self.references.push((index, at));
                 Ok(Operand::known(self.scope.reference(index), at))
             }

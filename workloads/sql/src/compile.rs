@@ -2,21 +2,24 @@
 
 use crate::{
     CompileError, Compiled, SourceDecl, ViewQuery,
-    analysis::analyse,
+    analysis::{Analysis, analyse},
     bind::{Binder, Clause},
     canonical::canonical_query,
     clauses::Clauses,
-    error::{At, Refusal},
-    layout::{Layout, groups, rows},
+    error::{At, Refusal, Result},
+    layout::{Layout, groups, keyed, rows},
     parse::{Wanted, parse_expression, parse_query},
     prune::prune,
+    relation::{Nodes, Placed, Relation, conjuncts, relation},
     scope::Scope,
+    subquery::{Asked, Surroundings, asked, split},
     tokens::Tokens,
 };
 use chrono_tz::Tz;
 use millrace_contract::{
-    Plan,
-    plan::{Map, PLAN_FORMAT, SEMANTICS_VERSION},
+    Expr, Node, Plan, Table,
+    node::{Map, Operator},
+    plan::{Output, PLAN_FORMAT, ResultView, SEMANTICS_VERSION},
     source::{KeyFormat, Source, SourceKind},
 };
 
@@ -29,15 +32,15 @@ const WANTED: Wanted = Wanted {
 /// A chain of ten thousand operators is as deep a tree; the parser and its tree go down it on the stack.
 const STACK: usize = 256 << 20;
 
-pub(crate) fn compile(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
+pub(crate) fn compile(view: &ViewQuery<'_>) -> std::result::Result<Compiled, CompileError> {
     on_a_long_stack(QUERY, || compile_here(view))
 }
 
 /// Does what follows the tree of the SQL in `field`.
 pub(crate) fn on_a_long_stack<T: Send>(
     field: &str,
-    work: impl FnOnce() -> Result<T, CompileError> + Send,
-) -> Result<T, CompileError> {
+    work: impl FnOnce() -> std::result::Result<T, CompileError> + Send,
+) -> std::result::Result<T, CompileError> {
     std::thread::scope(|scope| {
         let compiler = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
         compiler.map_err(|error| error.to_string()).and_then(|compiler| {
@@ -49,7 +52,7 @@ pub(crate) fn on_a_long_stack<T: Send>(
     })
 }
 
-fn compile_here(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
+fn compile_here(view: &ViewQuery<'_>) -> std::result::Result<Compiled, CompileError> {
     let ViewQuery { query, sources, time_zone } = view;
     let zone: Tz = time_zone.parse().map_err(|_| {
         Refusal::new(
@@ -63,41 +66,141 @@ fn compile_here(view: &ViewQuery<'_>) -> Result<Compiled, CompileError> {
     let in_query = |refusal: Refusal| refusal.in_field(QUERY);
     let tokens = Tokens::read(query).map_err(in_query)?;
     let canonical_query = canonical_query(&tokens);
-    let clauses = Clauses::of(&parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
-    let scope = Scope::of(sources, &clauses.source, clauses.alias.as_ref()).map_err(in_query)?;
-    check_unused(sources, scope.source)?;
-    let source = source(scope.source, zone)?;
-    let analysis = analyse(clauses, &scope, &tokens, zone).map_err(in_query)?;
-    let filter = analysis.filter.clone();
-    let layout = match analysis.grouping {
-        None => rows(&source, analysis.outputs),
-        Some(grouping) => groups(&source, analysis.outputs, grouping, zone).map_err(in_query)?,
-    };
-    let Layout { columns, output, tables, result } = layout;
-    let mut plan = Plan {
-        format: PLAN_FORMAT,
-        semantics_version: SEMANTICS_VERSION,
-        time_zone: zone.name().to_owned(),
-        source,
-        map: Map { filter, columns },
-        output,
-        tables,
-        result,
-    };
+    let mut clauses = Clauses::of(&parse_query(&tokens, &WANTED).map_err(in_query)?, &tokens).map_err(in_query)?;
+    let mut scope = Scope::of(sources, &clauses.from).map_err(in_query)?;
+    let surroundings = Surroundings { sources, tokens: &tokens, zone };
+    let (filter, conditions) = split(clauses.filter.take(), &tokens);
+    clauses.filter = filter;
+    let from = from(&clauses, conditions, &mut scope, surroundings).map_err(in_query)?;
+    check_unused(sources, &scope)?;
+    let mut plan = match &scope.relations[..] {
+        [only] => of_one_source(source(only.source, zone)?, clauses, &scope, &tokens, zone),
+        [..] => of_joined_sources(declared(&scope, zone)?, from, clauses, &scope, &tokens, zone),
+    }
+    .map_err(in_query)?;
     prune(&mut plan);
     check_depth(&plan, &tokens)?;
     let columns = plan.result.columns.iter().map(|column| (column.name.clone(), column.ty.name().to_owned())).collect();
     Ok(Compiled { plan, canonical_query, columns })
 }
 
+/// What FROM joins, and the rows that are asked for in WHERE.
+fn from<'a>(
+    clauses: &Clauses,
+    conditions: Vec<Asked>,
+    scope: &mut Scope<'a>,
+    surroundings: Surroundings<'a>,
+) -> Result<Relation> {
+    let Surroundings { sources: _, tokens, zone } = surroundings;
+    let from = relation(&clauses.from, 0, &mut Binder::new(scope, tokens, zone))?;
+    conditions.into_iter().try_fold(from, |from, condition| asked(from, condition, scope, surroundings))
+}
+
+/// Every row of the source is a row, or a part of a group: nothing but the source itself is kept for it.
+fn of_one_source(source: Source, clauses: Clauses, scope: &Scope<'_>, tokens: &Tokens, zone: Tz) -> Result<Plan> {
+    let Analysis { filter, outputs, grouping } = analyse(clauses, scope, tokens, zone)?;
+    let layout = match grouping {
+        None => rows(&source, outputs),
+        Some(grouping) => groups(Some(&source), scope.append_only, outputs, grouping, zone)?,
+    };
+    let Layout { columns, state, output, tables, result } = layout;
+    let scan = Node {
+        columns: columns.iter().map(Expr::ty).collect(),
+        key: None,
+        append_only: scope.append_only,
+        operator: Operator::Scan { source: 0, map: Map { filter, columns }, state },
+    };
+    Ok(plan(vec![source], vec![scan], output, tables, result, zone))
+}
+
+/// `sources`, and which of them each relation in FROM is.
+fn of_joined_sources(
+    (sources, source_of): (Vec<Source>, Vec<usize>),
+    from: Relation,
+    clauses: Clauses,
+    scope: &Scope<'_>,
+    tokens: &Tokens,
+    zone: Tz,
+) -> Result<Plan> {
+    let Analysis { filter, outputs, grouping } = analyse(clauses, scope, tokens, zone)?;
+    let (from, rest) = from.restricted(filter.map(conjuncts).unwrap_or_default());
+    let mut nodes = Nodes { sources, source_of, nodes: Vec::new(), tables: Vec::new() };
+    let (output, result) = match grouping {
+        None => {
+            let asked: Vec<Expr> = outputs.iter().map(|output| output.expr.clone()).collect();
+            let Placed { node, places, keyed_nulls, .. } = nodes.place(&from, &rest, &asked)?;
+            let (table, result) = keyed(&outputs, &places, &nodes.nodes[node], keyed_nulls);
+            nodes.tables.push(table);
+            (Output::Keyed { rows: nodes.tables.len() - 1 }, result)
+        }
+        Some(grouping) => {
+            let Layout { columns, output, tables, result, state: _ } =
+                groups(None, scope.append_only, outputs, grouping, zone)?;
+            nodes.tables = tables;
+            nodes.place(&from, &rest, &columns)?;
+            (output, result)
+        }
+    };
+    let Nodes { sources, nodes, tables, source_of: _ } = nodes;
+    Ok(plan(sources, nodes, output, tables, result, zone))
+}
+
+fn plan(
+    sources: Vec<Source>,
+    nodes: Vec<Node>,
+    output: Output,
+    tables: Vec<Table>,
+    result: ResultView,
+    zone: Tz,
+) -> Plan {
+    Plan {
+        format: PLAN_FORMAT,
+        semantics_version: SEMANTICS_VERSION,
+        time_zone: zone.name().to_owned(),
+        sources,
+        nodes,
+        output,
+        tables,
+        result,
+    }
+}
+
+/// The sources that FROM names, each once, and for every relation the index of its own.
+fn declared(scope: &Scope<'_>, zone: Tz) -> std::result::Result<(Vec<Source>, Vec<usize>), CompileError> {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut source_of = Vec::new();
+    for relation in &scope.relations {
+        let declared = relation.source;
+        let known = sources.iter().position(|source| source.name == declared.name);
+        source_of.push(match known {
+            Some(known) => known,
+            None => {
+                if let Some(other) = sources.iter().find(|source| source.topic == declared.topic) {
+                    return Err(Refusal::new(
+                        At::default(),
+                        format!("the topic {} of the source {} too", declared.topic, other.name),
+                        "a topic is read as one source",
+                        "declare one source with the columns of both, and name it twice in FROM",
+                    )
+                    .in_field(format!("spec.sources[{}].topic", declared.name)));
+                }
+                sources.push(source(declared, zone)?);
+                sources.len() - 1
+            }
+        });
+    }
+    Ok((sources, source_of))
+}
+
 /// A source that the query does not name would be read for nothing.
-fn check_unused(sources: &[SourceDecl], used: &SourceDecl) -> Result<(), CompileError> {
-    match sources.iter().find(|source| source.name != used.name) {
+fn check_unused(sources: &[SourceDecl], scope: &Scope<'_>) -> std::result::Result<(), CompileError> {
+    let used: Vec<&str> = scope.relations.iter().map(|relation| relation.source.name.as_str()).collect();
+    match sources.iter().find(|source| !used.contains(&source.name.as_str())) {
         None => Ok(()),
         Some(unused) => Err(Refusal::new(
             At::default(),
             format!("the source {}", unused.name),
-            format!("the query reads {} only", used.name),
+            format!("the query reads {} only", used.join(", ")),
             "remove the source, or write a view of its own over it",
         )
         .in_field(format!("spec.sources[{}]", unused.name))),
@@ -105,7 +208,7 @@ fn check_unused(sources: &[SourceDecl], used: &SourceDecl) -> Result<(), Compile
 }
 
 /// The source with its key as indexes and its deletion bound.
-fn source(declared: &SourceDecl, zone: Tz) -> Result<Source, CompileError> {
+fn source(declared: &SourceDecl, zone: Tz) -> std::result::Result<Source, CompileError> {
     let SourceDecl { name, topic, kind, format, key_format, key, delete_when, columns } = declared;
     let field = |part: &str| format!("spec.sources[{name}].{part}");
     let refuse = |part: &str, found: String, expected: &str, advice: &str| {
@@ -160,7 +263,7 @@ fn source(declared: &SourceDecl, zone: Tz) -> Result<Source, CompileError> {
 }
 
 /// A stored plan must be readable again: its reader follows 128 levels.
-fn check_depth(plan: &Plan, tokens: &Tokens) -> Result<(), CompileError> {
+fn check_depth(plan: &Plan, tokens: &Tokens) -> std::result::Result<(), CompileError> {
     if Plan::from_json(&plan.to_json()).is_ok_and(|read| read == *plan) {
         return Ok(());
     }

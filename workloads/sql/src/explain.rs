@@ -1,7 +1,11 @@
 //! A plan as text for people: what is read, what is computed for a record, what is kept, what readers see.
 
+mod nodes;
+
 use millrace_contract::{
-    Expr, Plan,
+    Expr, Node, Plan, Source,
+    catalog::LOCK_BUCKETS,
+    node::Operator,
     plan::{Call, Output},
     source::{Origin, SourceKind},
     table::{Merge, WriteRule},
@@ -11,63 +15,59 @@ use std::fmt::Write;
 
 /// The plan, one line a step, in the order in which a record goes through it.
 pub fn explain(plan: &Plan) -> String {
-    let mut text = String::new();
-    let mut line = |depth: usize, words: String| {
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "{}{words}", "  ".repeat(depth));
-    };
-    let source = &plan.source;
-    let names: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
-    let key: Vec<&str> = source.key.iter().map(|index| names[*index]).collect();
-    let kind = match source.kind {
-        SourceKind::Stream => "Stream, append-only".to_owned(),
-        SourceKind::Table => format!("Table, key ({})", key.join(", ")),
-    };
-    line(0, format!("Source {}: topic {}, {kind}, time zone {}", source.name, source.topic, plan.time_zone));
-    for column in &source.columns {
-        line(1, format!("{} {} from {}", column.name, column.ty, origin(&column.origin)));
-    }
-    if let Some(condition) = &source.delete_when {
-        line(1, format!("deleted when {}", expression(condition, &names)));
-    }
-    if let Some(condition) = &plan.map.filter {
-        line(0, format!("Filter {}", expression(condition, &names)));
-    }
+    let mut text = Lines::default();
+    plan.sources.iter().for_each(|source| self::source(&mut text, source, &plan.time_zone));
     let groups = match &plan.output {
         Output::Aggregate { groups, .. } => *groups,
-        Output::Append { .. } | Output::Upsert { .. } => 0,
+        Output::Append { .. } | Output::Upsert { .. } | Output::Keyed { .. } => 0,
     };
-    line(0, "Map".to_owned());
-    for (index, column) in plan.map.columns.iter().enumerate() {
-        let role = if index < groups { " (group)" } else { "" };
-        line(1, format!("#{index} {} {}{role}", column.ty(), expression(column, &names)));
+    let several = plan.nodes.len() > 1;
+    for (index, node) in plan.nodes.iter().enumerate() {
+        if several {
+            text.line(0, format!("Node {index}: {}", self::node(plan, node)));
+        }
+        let last = index + 1 == plan.nodes.len();
+        nodes::steps(&mut text, plan, node, usize::from(several), if last { groups } else { 0 });
     }
     let rows = plan.rows();
     match &plan.output {
-        Output::Append { .. } => line(0, "Append: one row a record; nothing is read; parallel by partition".to_owned()),
-        Output::Upsert { .. } => {
-            line(0, "Upsert: the newest record per key; nothing is read; parallel by partition".to_owned());
+        Output::Append { .. } => {
+            text.line(0, "Append: one row a record; nothing is read; parallel by partition".to_owned());
         }
-        Output::Aggregate { state, groups: _, calls, rows: _ } => {
-            let reads = match state {
-                None => "nothing is read".to_owned(),
-                Some(state) => format!("reads {} by key", plan.tables[*state].name),
+        Output::Upsert { .. } => {
+            text.line(0, "Upsert: the newest record per key; nothing is read; parallel by partition".to_owned());
+        }
+        Output::Keyed { .. } => text.line(0, "Keep: rows of the last node by its key; nothing is read".to_owned()),
+        Output::Aggregate { groups: _, calls, rows: _ } => {
+            let reads = match plan.nodes.first().map(|node| &node.operator) {
+                Some(Operator::Scan { state: Some(state), .. }) if !several => {
+                    format!("reads {} by key", plan.tables[*state].name)
+                }
+                _ => "nothing is read".to_owned(),
             };
-            line(0, format!("Aggregate: groups are merged; {reads}; parallel by partition"));
+            let parallel = if several { "" } else { "; parallel by partition" };
+            text.line(0, format!("Aggregate: groups are merged; {reads}{parallel}"));
             for call in calls {
-                line(1, self::call(call, plan));
+                text.line(1, self::call(call, plan));
             }
         }
     }
+    if several {
+        text.line(0, parallelism(plan));
+    }
     for table in &plan.tables {
-        let key: Vec<&str> = table.key.iter().map(|index| table.columns[*index].name.as_str()).collect();
+        let names = |columns: &[usize]| {
+            columns.iter().map(|index| table.columns[*index].name.as_str()).collect::<Vec<_>>().join(", ")
+        };
         let rule = match &table.write {
             WriteRule::Append => "append".to_owned(),
             WriteRule::Versioned => "the newer version wins".to_owned(),
             WriteRule::Merge { keep_empty: true, .. } => "merge, one row".to_owned(),
             WriteRule::Merge { keep_empty: false, .. } => "merge, empty groups go".to_owned(),
+            WriteRule::Keyed => "the present row, gone when it is taken back".to_owned(),
         };
-        line(0, format!("Keep {} by ({}), {rule}", table.name, key.join(", ")));
+        let found: String = table.indexes.iter().map(|index| format!(", found by ({})", names(index))).collect();
+        text.line(0, format!("Keep {} by ({}), {rule}{found}", table.name, names(&table.key)));
         for column in &table.columns {
             let null = if column.nullable { "" } else { " not null" };
             let merge = match column.merge {
@@ -77,17 +77,72 @@ pub fn explain(plan: &Plan) -> String {
                 Merge::Greatest => ", greatest",
                 Merge::Derived => ", derived",
             };
-            line(1, format!("{} {}{null}{merge}", column.name, column.ty));
+            text.line(1, format!("{} {}{null}{merge}", column.name, column.ty));
         }
     }
-    line(0, format!("Show {}", rows.name));
+    text.line(0, format!("Show {}", rows.name));
     for column in &plan.result.columns {
-        line(1, format!("{} {} = {}", column.name, column.ty, column.sql));
+        text.line(1, format!("{} {} = {}", column.name, column.ty, column.sql));
     }
     if let Some(condition) = &plan.result.condition {
-        line(1, format!("where {condition}"));
+        text.line(1, format!("where {condition}"));
     }
-    text
+    text.0
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, depth: usize, words: String) {
+        // Writing to a String does not fail.
+        let _ = writeln!(self.0, "{}{words}", "  ".repeat(depth));
+    }
+}
+
+fn source(text: &mut Lines, source: &Source, time_zone: &str) {
+    let names: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
+    let key: Vec<&str> = source.key.iter().map(|index| names[*index]).collect();
+    let kind = match source.kind {
+        SourceKind::Stream => "Stream, append-only".to_owned(),
+        SourceKind::Table => format!("Table, key ({})", key.join(", ")),
+    };
+    text.line(0, format!("Source {}: topic {}, {kind}, time zone {time_zone}", source.name, source.topic));
+    for column in &source.columns {
+        text.line(1, format!("{} {} from {}", column.name, column.ty, origin(&column.origin)));
+    }
+    if let Some(condition) = &source.delete_when {
+        text.line(1, format!("deleted when {}", expression(condition, &names)));
+    }
+}
+
+/// What is known of a node's rows, and who may work on them at a time.
+fn node(plan: &Plan, node: &Node) -> String {
+    let key = match &node.key {
+        Some(key) => {
+            let key: Vec<String> = key.iter().map(|column| format!("#{column}")).collect();
+            format!("key ({})", key.join(", "))
+        }
+        None => "no key".to_owned(),
+    };
+    let appended = if node.append_only { "append-only" } else { "rows are taken back" };
+    let distribution = match &node.operator {
+        Operator::Scan { source, .. } => format!("owned by the partitions of {}", plan.sources[*source].topic),
+        Operator::Map { .. } | Operator::Keep { .. } => "where its input is".to_owned(),
+        Operator::Join { .. } => format!("shared: workers take turns, {LOCK_BUCKETS} locks by key"),
+    };
+    format!("{key}, {appended}, {distribution}")
+}
+
+/// Which nodes let workers wait for each other.
+fn parallelism(plan: &Plan) -> String {
+    let turns = plan.nodes.iter().enumerate().filter(|(_, node)| node.operator.takes_turns());
+    let turns: Vec<String> = turns.map(|(index, _)| index.to_string()).collect();
+    match turns.len() {
+        0 => "Parallel by partition".to_owned(),
+        1 => format!("Parallel by partition; in node {} up to {LOCK_BUCKETS} at a time", turns[0]),
+        _ => format!("Parallel by partition; in each of the nodes {} up to {LOCK_BUCKETS} at a time", turns.join(", ")),
+    }
 }
 
 fn origin(origin: &Origin) -> String {

@@ -28,6 +28,14 @@ pub(crate) enum Shows {
 
 /// The result's columns: `*` written out, every name settled and fit for a table.
 pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tokens) -> Result<Vec<Item>> {
+    if projection.is_empty() {
+        return Err(Refusal::new(
+            tokens.keyword("SELECT"),
+            "an empty select list",
+            "a view has at least one column",
+            "name the columns after SELECT",
+        ));
+    }
     let mut items = Vec::new();
     for item in projection {
         let at = tokens.place(&item);
@@ -60,7 +68,7 @@ pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tok
             }
             SelectItem::Wildcard(options) => {
                 check_star(&options, at)?;
-                items.extend(star(scope, at));
+                items.extend(star(scope, scope.columns(), at));
             }
             SelectItem::QualifiedWildcard(kind, options) => {
                 check_star(&options, at)?;
@@ -79,8 +87,7 @@ pub(crate) fn items(projection: Vec<SelectItem>, scope: &Scope<'_>, tokens: &Tok
                         "name the columns",
                     ));
                 };
-                scope.check_qualifier(name)?;
-                items.extend(star(scope, at));
+                items.extend(star(scope, scope.relation(name)?.columns(), at));
             }
             SelectItem::ExprWithAliases { .. } => {
                 return Err(Refusal::new(
@@ -115,9 +122,8 @@ pub(crate) fn check_star(options: &WildcardAdditionalOptions, at: At) -> Result<
     if plain { Ok(()) } else { Err(Refusal::new(at, "* with options", "Postgres has a bare *", "name the columns")) }
 }
 
-fn star(scope: &Scope<'_>, at: At) -> Vec<Item> {
-    let columns = scope.columns().iter().enumerate();
-    columns.map(|(index, column)| Item { name: column.name.clone(), at, shows: Shows::Column(index) }).collect()
+fn star(scope: &Scope<'_>, columns: impl Iterator<Item = usize>, at: At) -> Vec<Item> {
+    columns.map(|column| Item { name: scope.name(column).to_owned(), at, shows: Shows::Column(column) }).collect()
 }
 
 fn check(items: &[Item]) -> Result<()> {

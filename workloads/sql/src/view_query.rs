@@ -44,8 +44,7 @@ pub struct Compiled {
 impl Compiled {
     /// The name of the revision that this compilation makes.
     pub fn revision(&self, replay_count: u32) -> String {
-        let sources = std::slice::from_ref(&self.plan.source);
-        let Plan { time_zone, semantics_version, .. } = &self.plan;
+        let Plan { sources, time_zone, semantics_version, .. } = &self.plan;
         revision_name(&self.canonical_query, sources, &self.columns, time_zone, *semantics_version, replay_count)
     }
 }

@@ -57,6 +57,24 @@ fn a_query_over_a_stream_has_this_plan() {
 }
 
 #[test]
+fn a_join_has_this_plan() {
+    let posts = source(
+        "posts",
+        SourceKind::Table,
+        &[("id", SqlType::BigInt), ("user_id", SqlType::BigInt), ("title", SqlType::Text)],
+        &["id"],
+    );
+    let mut text = String::new();
+    for query in include_str!("plans/joins.sql").split("\n\n").map(str::trim) {
+        let sources = vec![posts.clone(), users(SourceKind::Table)];
+        let compiled = compiled(query, sources).unwrap_or_else(|error| panic!("{query}\n{error}"));
+        // Writing to a String does not fail.
+        let _ = write!(text, "{query}\n\n{}\n----\n\n", explain(&compiled.plan));
+    }
+    expect_file!["plans/joins.txt"].assert_eq(&text);
+}
+
+#[test]
 fn a_revision_keeps_its_name_from_release_to_release() {
     let mut text = String::new();
     for kind in [SourceKind::Table, SourceKind::Stream] {

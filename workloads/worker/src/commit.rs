@@ -92,10 +92,12 @@ fn still_ours(session: &Session<'_>, preparer: &Arc<Preparer>, prepared: Prepare
 
 /// Lets every task stand still before its first rejected record.
 async fn stop(session: &mut Session<'_>, part: &Prepared) -> Result<(), StoreError> {
+    let topics = session.topics().clone();
     for (partition, (offset, Rejected { reason, detail, .. })) in part.first_rejected() {
+        let topic = topics.name(partition);
         let sentence = format!(
-            "{reason} in {}/{partition} at offset {offset}: {detail}. Mend the record's cause, or set errors.policy to DeadLetter or Skip",
-            session.topic()
+            "{reason} in {topic}/{} at offset {offset}: {detail}. Mend the record's cause, or set errors.policy to DeadLetter or Skip",
+            topics.partition(partition)
         );
         session.stand_still(partition, Problem::ErrorsStopped(sentence)).await?;
     }

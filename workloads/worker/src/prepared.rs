@@ -6,7 +6,7 @@ use millrace_connectors::{
     kafka::partition_of,
     postgres::{Advance, DeadLetter, LAST_EVENT_TIME},
 };
-use millrace_contract::{Plan, faults::sabotaged, plan::Output};
+use millrace_contract::{Plan, Topics, faults::sabotaged, node::Operator};
 use millrace_dataflow::{
     driver::{Dataflow, Mapped, PlanError},
     value::zone_named,
@@ -23,6 +23,7 @@ use std::{
 /// How far an epoch goes in one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
+    /// The task's number: with one topic, its partition's.
     pub partition: i32,
     pub owner: i64,
     pub from: i64,
@@ -32,12 +33,15 @@ pub struct Range {
 
 /// Turns raw records into epochs. Pure, and used by the reader's thread and by the loop alike.
 pub struct Preparer {
-    decoder: Decoder,
+    /// One for each source of the plan.
+    decoders: Vec<Decoder>,
     pub dataflow: Arc<Dataflow>,
-    /// Whether other partitions' workers may touch the same state, so that keys must lie where murmur2 puts them.
-    keyed_state: bool,
-    /// The number of partitions that keys are spread over.
-    partitions: AtomicI32,
+    topics: Topics,
+    /// For each topic whether other partitions' workers may touch the same state, so that keys must lie where murmur2
+    /// puts them.
+    keyed_state: Vec<bool>,
+    /// The number of partitions that keys of each topic are spread over.
+    partitions: Vec<AtomicI32>,
 }
 
 pub struct Prepared {
@@ -53,35 +57,52 @@ pub struct Prepared {
 impl Preparer {
     pub fn new(plan: Arc<Plan>) -> Result<Preparer, PlanError> {
         let zone = zone_named(&plan.time_zone).map_err(|_| PlanError::TimeZone(plan.time_zone.clone()))?;
+        let topics = plan.topics();
+        let decoder = |(index, source)| Decoder::of_topic(source, &topics, index, zone);
+        let keyed = |index: usize| {
+            plan.nodes
+                .iter()
+                .any(|node| matches!(node.operator, Operator::Scan { source, state: Some(_), .. } if source == index))
+        };
         Ok(Preparer {
-            decoder: Decoder::new(&plan.source, zone),
-            keyed_state: matches!(plan.output, Output::Aggregate { state: Some(_), .. }),
-            partitions: AtomicI32::new(0),
+            decoders: plan.sources.iter().enumerate().map(decoder).collect(),
+            keyed_state: (0..plan.sources.len()).map(keyed).collect(),
+            partitions: plan.sources.iter().map(|_| AtomicI32::new(0)).collect(),
+            topics,
             dataflow: Arc::new(Dataflow::new(plan)?),
         })
     }
 
-    /// The topic has this many partitions now.
-    pub fn note_partitions(&self, partitions: usize) {
-        self.partitions.store(i32::try_from(partitions).unwrap_or(i32::MAX), Relaxed);
+    /// The topic of this task has this many partitions now.
+    pub fn note_partitions(&self, task: i32, partitions: usize) {
+        self.partitions[self.topics.index(task)].store(i32::try_from(partitions).unwrap_or(i32::MAX), Relaxed);
     }
 
     pub fn prepare(&self, mut raw: RawRecords, ranges: Vec<Range>) -> Prepared {
         if sabotaged("skip_one_record") && raw.len() > 1 {
             raw.pop();
         }
-        let decoded = self.decoder.decode(&raw);
-        let mut rejected = decoded.rejected;
-        let mapped = (!decoded.records.is_empty()).then(|| self.dataflow.map(&decoded.records));
+        let (mut records, mut rows, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+        for decoder in &self.decoders {
+            let decoded = decoder.decode(&raw);
+            records.push(decoded.records);
+            rows.push(decoded.rows);
+            rejected.extend(decoded.rejected);
+        }
+        let mapped = records.iter().any(|records| !records.is_empty()).then(|| self.dataflow.map(&records));
         for failed in mapped.iter().flat_map(|mapped| &mapped.rejected) {
-            let record = decoded.rows[failed.row];
+            let record = rows[failed.source][failed.row];
             rejected.push(Rejected { record, reason: Reason::Compute, detail: failed.detail.clone() });
         }
         rejected.sort_by_key(|rejected| rejected.record);
-        let partitions = self.partitions.load(Relaxed);
-        let misplaced = self.keyed_state
-            && partitions > 0
-            && raw.iter().any(|record| record.key.is_none_or(|key| partition_of(key, partitions) != record.partition));
+        let misplaced = raw.iter().any(|record| {
+            let index = self.topics.index(record.partition);
+            let partitions = self.partitions[index].load(Relaxed);
+            let place = self.topics.partition(record.partition);
+            self.keyed_state[index]
+                && partitions > 0
+                && record.key.is_none_or(|key| partition_of(key, partitions) != place)
+        });
         Prepared { ranges, raw, mapped, rejected, misplaced }
     }
 

@@ -7,6 +7,9 @@ mod message;
 mod pace;
 mod partitions;
 mod reading;
+#[cfg(test)]
+mod stand_in;
+mod trust;
 
 pub use message::{Assignment, Command, Event};
 
@@ -64,7 +67,6 @@ pub struct Reader {
     /// The consumer group that `source` was made for.
     pub group: String,
     pub preparer: Arc<Preparer>,
-    pub topic: String,
     pub commands: Receiver<Command>,
     pub prepared: Sender<Prepared>,
     pub events: UnboundedSender<Event>,
@@ -92,8 +94,8 @@ struct Turning {
     next_try: Instant,
     pending: RawRecords,
     sent: Instant,
-    /// When the topic's identity was last asked for and found right.
-    trusted: Option<Instant>,
+    /// When each topic's identity was last asked for and found right.
+    trusted: Vec<Option<Instant>>,
     looked: Instant,
 }
 
@@ -109,6 +111,7 @@ impl Reader {
 impl Turning {
     fn new(reader: Reader) -> Turning {
         let now = Instant::now();
+        let topics = reader.source.topics().names().len();
         Turning {
             group: reader.group.clone(),
             next_group: now,
@@ -119,7 +122,7 @@ impl Turning {
             next_try: now,
             pending: RawRecords::default(),
             sent: now,
-            trusted: None,
+            trusted: vec![None; topics],
             looked: now,
         }
     }
@@ -178,11 +181,11 @@ impl Turning {
         }
         let waiting = std::mem::take(&mut self.waiting);
         for waiting in waiting {
-            let checked = assignment::check(&self.reader.source, &self.reader.topic, &waiting, TIMEOUT);
+            let checked = assignment::check(&self.reader.source, &waiting, TIMEOUT);
             self.reader.health.kafka.store(!matches!(checked, Checked::Unreachable(_)), Ordering::Relaxed);
             match checked {
                 Checked::Right { partitions } => {
-                    self.reader.preparer.note_partitions(partitions);
+                    self.reader.preparer.note_partitions(waiting.assignment.partition, partitions);
                     self.start(waiting.assignment);
                 }
                 Checked::Wrong(problem) => self.report(&waiting.assignment, problem),
@@ -218,41 +221,8 @@ impl Turning {
             .filter_map(|&partition| Some((partition, self.reader.source.stable(partition)?)))
             .collect();
         drop(stable);
-        if !self.reading.is_empty() && self.trusted.is_none_or(|at| at.elapsed() > LOOKED_AT_EVERY) {
+        if !self.trusts(LOOKED_AT_EVERY) {
             self.trust();
-        }
-    }
-
-    /// Asks whether the topic is still the right one. False: it is not, or nobody says.
-    fn trust(&mut self) -> bool {
-        let Some(reading) = self.reading.values().next() else { return true };
-        let asked = Instant::now();
-        match assignment::identify(&self.reader.source, &self.reader.topic, &reading.assignment, TIMEOUT) {
-            Checked::Right { partitions } => {
-                self.reader.preparer.note_partitions(partitions);
-                self.reader.health.kafka.store(true, Ordering::Relaxed);
-                self.trusted = Some(asked);
-                true
-            }
-            Checked::Wrong(problem) => {
-                let partitions: Vec<i32> = self.reading.keys().copied().collect();
-                for reading in self.reading.values() {
-                    self.report(&reading.assignment, problem.clone());
-                }
-                self.stop(&partitions);
-                false
-            }
-            Checked::NotYet => {
-                // No such topic: assigned again, so that it is asked for some more times.
-                let assignments: Vec<Assignment> = self.reading.values().map(|reading| reading.restart()).collect();
-                self.wait_for(assignments);
-                false
-            }
-            Checked::Unreachable(error) => {
-                tracing::info!(error, "kafka does not say which topic this is");
-                self.reader.health.kafka.store(false, Ordering::Relaxed);
-                false
-            }
         }
     }
 
@@ -312,7 +282,7 @@ impl Turning {
                 }
                 Polled::Trouble(text) => {
                     tracing::info!(text, "kafka");
-                    self.trusted = None;
+                    self.trusted.fill(None);
                 }
                 Polled::Other => {}
                 Polled::Nothing => return,
@@ -326,7 +296,7 @@ impl Turning {
 
     /// Sends what was read on its way.
     fn dispatch(&mut self) -> Option<()> {
-        if self.trusted.is_none_or(|at| at.elapsed() > TRUSTED_FOR) && !self.trust() {
+        if !self.trusts(TRUSTED_FOR) && !self.trust() {
             if !self.reading.is_empty() {
                 // What was read waits until somebody says that it is of the right topic.
                 std::thread::sleep(Duration::from_millis(200));

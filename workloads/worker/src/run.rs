@@ -149,12 +149,12 @@ fn start(
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<(Worker, Lines)> {
     let plan = Arc::new(loaded.plan.clone());
-    let source = &plan.source;
-    let headers = source.columns.iter().any(|column| matches!(column.origin, Origin::Header(_)));
+    let mut columns = plan.sources.iter().flat_map(|source| &source.columns);
+    let headers = columns.any(|column| matches!(column.origin, Origin::Header(_)));
     let group = consumer_group(&name.namespace, &name.view, Some(&name.revision));
-    let (connection, holder, topic) = (kafka.clone(), name.holder.clone(), source.topic.clone());
+    let (connection, holder, topics) = (kafka.clone(), name.holder.clone(), plan.topics());
     let connect: Connect = Box::new(move |group: &str| {
-        KafkaSource::new(&connection, &ClientName { client_id: &holder, group_id: group }, &topic, headers)
+        KafkaSource::new(&connection, &ClientName { client_id: &holder, group_id: group }, topics.clone(), headers)
     });
     let kafka_source = connect(&group).context("the settings of the Kafka client are not valid")?;
     let preparer = Arc::new(Preparer::new(plan.clone())?);
@@ -171,7 +171,6 @@ fn start(
         connect,
         group,
         preparer: preparer.clone(),
-        topic: source.topic.clone(),
         commands: commands_of_reader,
         prepared: prepared_of_reader,
         events: events_of_reader,

@@ -16,6 +16,7 @@ use crate::{
 };
 use millrace_connectors::postgres::{Advance, Claimed, Committed, ErrorsPolicy, Problem, Store, StoreError, Survey};
 use millrace_contract::{
+    Topics,
     faults::{sabotaged, step},
     ident::consumer_group,
     revision::RevisionState,
@@ -94,8 +95,8 @@ impl<'w> Session<'w> {
         &self.worker.shared
     }
 
-    pub fn topic(&self) -> &str {
-        &self.store.plan().source.topic
+    pub fn topics(&self) -> &Topics {
+        self.store.topics()
     }
 
     pub fn policy(&self) -> ErrorsPolicy {
@@ -124,7 +125,7 @@ impl<'w> Session<'w> {
     pub fn advanced(&mut self, advances: &[Advance], committed: Committed) {
         self.live = committed.live;
         for advance in advances {
-            let label = advance.partition.to_string();
+            let label = self.store.topics().label(advance.partition);
             self.worker.metrics.position.with_label_values(&[&label]).set(advance.to);
             if let Some(task) = self.held.get_mut(&advance.partition) {
                 task.next_offset = advance.to;
@@ -209,7 +210,7 @@ impl<'w> Session<'w> {
         let lag = |partition: i32, task: &Task| stable.get(&partition).map(|end| (end - task.next_offset).max(0));
         for (&partition, task) in &self.held {
             if let Some(lag) = lag(partition, task) {
-                self.worker.metrics.lag.with_label_values(&[&partition.to_string()]).set(lag);
+                self.worker.metrics.lag.with_label_values(&[&self.store.topics().label(partition)]).set(lag);
             }
         }
         let due: Vec<(i32, i64, Option<i64>)> = self

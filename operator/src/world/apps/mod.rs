@@ -52,7 +52,7 @@ impl RealWorld {
         let new = desired.replay.as_ref();
         let new = new.filter(|replay| !desired.remembered.iter().any(|known| known.id == replay.id));
         let time = new.and_then(|replay| replay.from.time(now()));
-        let kafka = admin.clone().observe(&desired.topics(), time, false).await;
+        let kafka = admin.clone().observe(&desired.topics(), time, |_| false).await;
         let group = match &kafka {
             Known::Present(kafka) => {
                 let until = desired.catches_up();

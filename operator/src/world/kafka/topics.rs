@@ -96,13 +96,13 @@ impl Admin {
         unsafe { Client::new(self.client.inner().native_ptr()) }
     }
 
-    /// The topics, and the settings that are asked for; `time`: what a new replay begins at; `tombstones`: how long they
-    /// are kept matters.
+    /// The topics, and the settings that are asked for; `time`: what a new replay begins at; `tombstones`: whether
+    /// it matters how long a topic keeps them.
     pub async fn observe(
         self: Arc<Self>,
         wishes: &[TopicWish],
         time: Option<Moment>,
-        tombstones: bool,
+        tombstones: impl Fn(&str) -> bool,
     ) -> Known<Kafka> {
         let mut names: Vec<String> = wishes.iter().map(|wish| wish.topic.clone()).collect();
         names.sort();
@@ -117,7 +117,7 @@ impl Admin {
         for wish in wishes {
             let wanted = wish.ensure.as_ref().map(|ensure| &ensure.config).filter(|config| !config.is_empty());
             let Some(Known::Present(topic)) = kafka.by_topic.get_mut(&wish.topic) else { continue };
-            if !tombstones && wanted.is_none() {
+            if !tombstones(&wish.topic) && wanted.is_none() {
                 continue;
             }
             match self.config(&wish.topic).await {

@@ -6,7 +6,7 @@ use super::{
     identity::TopicIdentity,
 };
 use crate::RawRecords;
-use millrace_contract::connection::KafkaConnection;
+use millrace_contract::{Topics, connection::KafkaConnection};
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -21,13 +21,14 @@ use std::{
     time::Duration,
 };
 
-/// A client and what it is assigned of one topic. Used by one thread.
+/// A client and what it is assigned of its topics. Used by one thread. Where it has several topics, a partition is known
+/// by its task's number.
 pub struct KafkaSource {
     // Dropped in this order: queues before the client they belong to.
     descriptions: Answers,
     queue: ConsumerQueue,
     consumer: BaseConsumer<Log>,
-    topic: String,
+    topics: Topics,
     /// Whether headers are read at all.
     headers: bool,
     /// The last stable offset of each partition, as of the last answer to a fetch.
@@ -69,7 +70,7 @@ impl KafkaSource {
     pub fn new(
         connection: &KafkaConnection,
         name: &ClientName<'_>,
-        topic: &str,
+        topics: Topics,
         headers: bool,
     ) -> KafkaResult<KafkaSource> {
         let consumer: BaseConsumer<Log> = client_config(connection, name).create_with_context(Log)?;
@@ -81,31 +82,39 @@ impl KafkaSource {
             descriptions: Answers::new(client),
             queue: ConsumerQueue(queue),
             consumer,
-            topic: topic.to_owned(),
+            topics,
             headers,
             stable: BTreeMap::new(),
         })
     }
 
-    /// Asks the brokers what the topic is.
-    pub fn identity(&self, timeout: Duration) -> Result<TopicIdentity, String> {
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// Asks the brokers what a topic is.
+    pub fn identity(&self, topic: &str, timeout: Duration) -> Result<TopicIdentity, String> {
         let cluster_id =
             self.consumer.client().fetch_cluster_id(timeout).ok_or("no broker told the id of its cluster in time")?;
-        let description = self.descriptions.describe(&self.topic, timeout)?;
+        let description = self.descriptions.describe(topic, timeout)?;
         let partitions = description.as_ref().map_or(0, |description| description.partitions);
         Ok(TopicIdentity { cluster_id, topic_id: description.map(|description| description.topic_id), partitions })
     }
 
     /// The first offset that the log still has, and the one after its last stable record.
     pub fn bounds(&self, partition: i32, timeout: Duration) -> KafkaResult<(i64, i64)> {
-        self.consumer.fetch_watermarks(&self.topic, partition, timeout)
+        self.consumer.fetch_watermarks(self.topics.name(partition), self.topics.partition(partition), timeout)
     }
 
     /// Starts to read partitions, each from an offset; the others are not disturbed.
     pub fn assign(&mut self, partitions: &[(i32, i64)]) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for &(partition, offset) in partitions {
-            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+            list.add_partition_offset(
+                self.topics.name(partition),
+                self.topics.partition(partition),
+                Offset::Offset(offset),
+            )?;
             self.stable.remove(&partition);
         }
         self.consumer.incremental_assign(&list)
@@ -115,7 +124,7 @@ impl KafkaSource {
     pub fn unassign(&mut self, partitions: &[i32]) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for &partition in partitions {
-            list.add_partition(&self.topic, partition);
+            list.add_partition(self.topics.name(partition), self.topics.partition(partition));
             self.stable.remove(&partition);
         }
         self.consumer.incremental_unassign(&list)
@@ -131,7 +140,11 @@ impl KafkaSource {
     pub fn mirror(&self, positions: &[(i32, i64)]) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for &(partition, offset) in positions {
-            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+            list.add_partition_offset(
+                self.topics.name(partition),
+                self.topics.partition(partition),
+                Offset::Offset(offset),
+            )?;
         }
         self.consumer.commit(&list, CommitMode::Async)
     }
@@ -161,7 +174,7 @@ impl KafkaSource {
                     let message = sys::rd_kafka_event_message_next(event);
                     if message.is_null() { Polled::Other } else { self.take(&*message, records) }
                 }
-                sys::RD_KAFKA_EVENT_ERROR => failure(event),
+                sys::RD_KAFKA_EVENT_ERROR => failure(event, &self.topics),
                 sys::RD_KAFKA_EVENT_STATS => {
                     self.look_at_statistics(CStr::from_ptr(sys::rd_kafka_event_stats(event)).to_bytes());
                     Polled::Other
@@ -188,11 +201,16 @@ impl KafkaSource {
     unsafe fn take(&mut self, message: &sys::rd_kafka_message_t, records: &mut RawRecords) -> Polled {
         // SAFETY: promised by the caller.
         unsafe {
+            let partition = match self.topics.names() {
+                // The name is looked at only where there are several.
+                [_] => message.partition,
+                _ => task(&self.topics, sys::rd_kafka_topic_name(message.rkt), message.partition),
+            };
             let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
             let timestamp = sys::rd_kafka_message_timestamp(message, &mut kind);
             let key = bytes(message.key.cast(), message.key_len);
             let value = bytes(message.payload.cast(), message.len);
-            records.push(message.partition, message.offset, timestamp, key, value);
+            records.push(partition, message.offset, timestamp, key, value);
             let mut headers = std::ptr::null_mut();
             if self.headers
                 && sys::rd_kafka_message_headers(message, &mut headers)
@@ -207,7 +225,7 @@ impl KafkaSource {
                     records.push_header(&CStr::from_ptr(name).to_string_lossy(), bytes(value.cast(), size));
                 }
             }
-            Polled::Record { partition: message.partition, offset: message.offset }
+            Polled::Record { partition, offset: message.offset }
         }
     }
 
@@ -230,14 +248,25 @@ impl KafkaSource {
             tracing::warn!("librdkafka's statistics are not readable");
             return;
         };
-        for partition in
-            statistics.topics.remove(&self.topic).into_iter().flat_map(|topic| topic.partitions.into_values())
-        {
-            if partition.partition >= 0 && partition.ls_offset >= 0 {
-                self.stable.insert(partition.partition, partition.ls_offset);
+        for (index, name) in self.topics.names().iter().enumerate() {
+            for partition in statistics.topics.remove(name).into_iter().flat_map(|topic| topic.partitions.into_values())
+            {
+                if partition.partition >= 0 && partition.ls_offset >= 0 {
+                    self.stable.insert(self.topics.task(index, partition.partition), partition.ls_offset);
+                }
             }
         }
     }
+}
+
+/// The task of a partition of the topic of this name. The client is assigned no other topics.
+///
+/// # Safety
+/// `name` is null or a NUL-terminated string.
+unsafe fn task(topics: &Topics, name: *const c_char, partition: i32) -> i32 {
+    // SAFETY: promised by the caller.
+    let name = unsafe { c_text(name) };
+    topics.task_of(&name, partition).unwrap_or(partition)
 }
 
 /// # Safety
@@ -249,14 +278,14 @@ unsafe fn bytes<'a>(start: *const u8, length: usize) -> Option<&'a [u8]> {
 
 /// # Safety
 /// `event` is alive and an error event.
-unsafe fn failure(event: *mut sys::rd_kafka_event_t) -> Polled {
+unsafe fn failure(event: *mut sys::rd_kafka_event_t, topics: &Topics) -> Polled {
     // SAFETY: promised by the caller; the topic partition is ours to destroy.
     unsafe {
         let code = sys::rd_kafka_event_error(event);
         let place = sys::rd_kafka_event_topic_partition(event);
         let mut at = None;
         if !place.is_null() {
-            at = Some(((*place).partition, (*place).offset));
+            at = Some((task(topics, (*place).topic, (*place).partition), (*place).offset));
             sys::rd_kafka_topic_partition_destroy(place);
         }
         match (code, at) {

@@ -6,7 +6,7 @@ use super::{
     store::RevisionName,
 };
 use millrace_contract::{
-    Plan,
+    Plan, Topics,
     plan::{PLAN_FORMAT, PlanError},
     revision::RevisionState,
 };
@@ -48,6 +48,7 @@ pub struct Survey {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRow {
+    /// The task's number: with one topic, its partition's.
     pub partition: i32,
     pub holder: Option<String>,
     pub owner: i64,
@@ -109,7 +110,7 @@ pub async fn load(connection: &mut PgConnection, name: &RevisionName) -> Result<
 }
 
 /// Looks at the catalog.
-pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Result<Survey, StoreError> {
+pub async fn survey(connection: &mut PgConnection, name: &RevisionName, topics: &Topics) -> Result<Survey, StoreError> {
     let head = sqlx::query(
         "SELECT c.catalog_id::text, r.state, coalesce(v.live_revision = $3, false), r.errors_policy, r.errors_stop_above,
                 (SELECT count(*) FROM millrace.worker w
@@ -127,7 +128,7 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
     let tasks = sqlx::query(AssertSqlSafe(format!(
         "SELECT p.partition, p.holder, p.owner, p.lease_until < clock_timestamp(),
                 p.lease_until < clock_timestamp() + interval '1.5 seconds', p.next_offset, p.problem, p.records,
-                p.dead_letters, {HOLD}
+                p.dead_letters, {HOLD}, p.topic
          FROM millrace.progress p
          WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 ORDER BY p.topic, p.partition"
     )))
@@ -136,9 +137,11 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
     .bind(&name.revision)
     .fetch_all(&mut *connection)
     .await?;
-    let task = |row: &sqlx::postgres::PgRow| -> Result<TaskRow, sqlx::Error> {
-        Ok(TaskRow {
-            partition: row.try_get(0)?,
+    // A topic that the plan does not read has no task here.
+    let task = |row: &sqlx::postgres::PgRow| -> Result<Option<TaskRow>, sqlx::Error> {
+        let Some(partition) = topics.task_of(row.try_get(10)?, row.try_get(0)?) else { return Ok(None) };
+        Ok(Some(TaskRow {
+            partition,
             holder: row.try_get(1)?,
             owner: row.try_get(2)?,
             free: row.try_get(3)?,
@@ -148,8 +151,10 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
             records: row.try_get(7)?,
             dead_letters: row.try_get(8)?,
             hold: row.try_get(9)?,
-        })
+        }))
     };
+    let mut tasks: Vec<TaskRow> = tasks.iter().filter_map(|row| task(row).transpose()).collect::<Result<_, _>>()?;
+    tasks.sort_by_key(|task| task.partition);
     Ok(Survey {
         catalog_id: head.try_get(0)?,
         state: head.try_get::<Option<&str>, _>(1)?.and_then(RevisionState::from_name),
@@ -158,6 +163,6 @@ pub async fn survey(connection: &mut PgConnection, name: &RevisionName) -> Resul
         stop_above: head.try_get(4)?,
         live_workers: head.try_get(5)?,
         pace: head.try_get(6)?,
-        tasks: tasks.iter().map(task).collect::<Result<_, _>>()?,
+        tasks,
     })
 }

@@ -14,13 +14,12 @@ use crate::decode::Reason;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use millrace_contract::{
-    SqlType, Table,
+    Plan, SqlType, Table,
     catalog::LOCK_BUCKETS,
     faults::{sabotaged, step},
-    plan::Output,
     table::WriteRule,
 };
-use millrace_dataflow::{Mapped, Write, value::canonical_keys};
+use millrace_dataflow::{EvalError, Mapped, Request, Wants, Write, value::canonical_keys};
 use sqlx::{AssertSqlSafe, Executor, Postgres, Row, postgres::PgArguments, query::Query};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +29,7 @@ const ROWS_A_STATEMENT: usize = 8_192;
 /// How far one partition goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advance {
+    /// The task's number: with one topic, its partition's.
     pub partition: i32,
     pub owner: i64,
     /// The position before; another one in Postgres refuses the epoch.
@@ -47,6 +47,7 @@ pub struct Advance {
 /// A record that was not applied, as it is stored.
 #[derive(Debug, Clone)]
 pub struct DeadLetter<'a> {
+    /// The task's number: with one topic, its partition's.
     pub partition: i32,
     pub offset: i64,
     pub key: Option<&'a [u8]>,
@@ -106,8 +107,7 @@ async fn attempt(store: &mut Store, epoch: &Epoch<'_>) -> Result<Option<Committe
 }
 
 async fn apply(store: &mut Store, epoch: &Epoch<'_>) -> Result<Option<Committed>, StoreError> {
-    let topic = store.topic().to_owned();
-    let passed: Passed = fence::pass(&mut store.connection, &store.name, &topic, epoch.advances).await?;
+    let passed: Passed = fence::pass(&mut store.connection, &store.name, &store.topics, epoch.advances).await?;
     step("after_fence");
     if sabotaged("positions_before_rows") {
         store.connection.execute("COMMIT").await?;
@@ -116,50 +116,79 @@ async fn apply(store: &mut Store, epoch: &Epoch<'_>) -> Result<Option<Committed>
     }
     let mut written = 0;
     if let Some(mapped) = epoch.mapped {
-        let state = fetch(store, mapped, passed.shared).await?;
+        let writes = read(store, mapped, passed.shared).await?;
         step("after_fetch");
-        let writes = store
-            .dataflow
-            .apply(mapped, state.as_ref())
-            .map_err(|error| StoreError::Row { reason: Reason::Compute, detail: error.to_string() })?;
         let Some(rows) = write(store, &writes, passed.shared).await? else { return Ok(None) };
         written = rows;
     }
     step("after_rows");
-    insert_dead_letters(store, &topic, epoch.dead_letters).await?;
+    insert_dead_letters(store, epoch.dead_letters).await?;
     step("after_dead_letters");
     Ok(Some(Committed { live: passed.live, shared: passed.shared, rows: written }))
 }
 
-/// Reads the state that the changes touch, in a statement after the locks: it sees what was committed until then.
-async fn fetch(store: &mut Store, mapped: &Mapped, shared: bool) -> Result<Option<RecordBatch>, StoreError> {
-    let Some(wants) = store.dataflow.wants(mapped) else { return Ok(None) };
-    let table = &store.loaded.plan.tables[wants.table];
-    let types: Vec<SqlType> = table.key.iter().map(|&index| table.columns[index].ty).collect();
-    if shared && !sabotaged("no_advisory_lock") {
-        let buckets = buckets(&wants.keys, &types);
+/// What the epoch writes, from all that it reads: one round trip for each operator that reads state.
+async fn read(store: &mut Store, mapped: &Mapped, shared: bool) -> Result<Vec<Write>, StoreError> {
+    let dataflow = store.dataflow.clone();
+    let fails = |error: EvalError| StoreError::Row { reason: Reason::Compute, detail: error.to_string() };
+    let mut epoch = dataflow.epoch(mapped);
+    while let Some(request) = epoch.request().map_err(fails)? {
+        let state = fetch(store, &request, shared).await?;
+        epoch.supply(&state).map_err(fails)?;
+    }
+    epoch.writes().map_err(fails)
+}
+
+/// Reads the state that the changes touch, in statements after the locks: they see what was committed until then. An
+/// operator's locks come behind those of the operators before it, so that all epochs take them in one order.
+async fn fetch(store: &mut Store, request: &Request, shared: bool) -> Result<Vec<RecordBatch>, StoreError> {
+    let Request { node, takes_turns, wants } = request;
+    let takes_turns = *takes_turns && !sabotaged("no_turns");
+    if (takes_turns || shared) && !sabotaged("no_advisory_lock") {
+        let buckets: BTreeSet<i32> =
+            wants.iter().flat_map(|want| buckets(&want.keys, &lookup_types(&store.loaded.plan, want))).collect();
+        let first = *node as i32 * LOCK_BUCKETS;
         sqlx::query("SELECT pg_advisory_xact_lock(hashtext($1), bucket) FROM unnest($2::integer[]) AS bucket")
             .bind(&store.loaded.role)
-            .bind(buckets)
+            .bind(buckets.into_iter().map(|bucket| first + bucket).collect::<Vec<i32>>())
             .execute(&mut store.connection)
             .await?;
         step("after_locks");
     }
-    let columns: Vec<_> = table.columns.iter().collect();
-    let mut rows = Vec::with_capacity(wants.keys.num_rows());
-    for start in (0..wants.keys.num_rows()).step_by(ROWS_A_STATEMENT) {
-        let keys = wants.keys.slice(start, ROWS_A_STATEMENT.min(wants.keys.num_rows() - start));
-        let mut query = sqlx::query(AssertSqlSafe(store.tables[wants.table].fetch.clone()));
+    let mut state = Vec::with_capacity(wants.len());
+    for want in wants {
+        state.push(fetch_table(store, want).await?);
+    }
+    Ok(state)
+}
+
+fn lookup_types(plan: &Plan, want: &Wants) -> Vec<SqlType> {
+    want.lookup.iter().map(|&index| plan.tables[want.table].columns[index].ty).collect()
+}
+
+async fn fetch_table(store: &mut Store, want: &Wants) -> Result<RecordBatch, StoreError> {
+    let Wants { table, lookup, keys, deleted } = want;
+    let types = lookup_types(&store.loaded.plan, want);
+    let definition = &store.loaded.plan.tables[*table];
+    let sql = store.tables[*table]
+        .fetch
+        .entry((lookup.clone(), *deleted))
+        .or_insert_with(|| statement::fetch(&store.loaded.schema, definition, lookup, *deleted));
+    let mut rows = Vec::with_capacity(keys.num_rows());
+    for start in (0..keys.num_rows()).step_by(ROWS_A_STATEMENT) {
+        let keys = keys.slice(start, ROWS_A_STATEMENT.min(keys.num_rows() - start));
+        let mut query = sqlx::query(AssertSqlSafe(sql.clone()));
         for (array, ty) in keys.columns().iter().zip(&types) {
             query = query.bind(Column { array, ty: *ty });
         }
         rows.extend(query.fetch_all(&mut store.connection).await?);
     }
-    Ok(Some(read_rows(&rows, &columns)?))
+    let columns: Vec<_> = definition.columns.iter().collect();
+    Ok(read_rows(&rows, &columns)?)
 }
 
 /// The advisory lock buckets of keys, ascending. Equal keys have equal buckets in every worker.
-fn buckets(keys: &RecordBatch, types: &[SqlType]) -> Vec<i32> {
+fn buckets(keys: &RecordBatch, types: &[SqlType]) -> BTreeSet<i32> {
     let columns: Vec<(ArrayRef, SqlType)> =
         keys.columns().iter().zip(types).map(|(array, &ty)| (canonical_keys(ty, array), ty)).collect();
     let mut buckets = BTreeSet::new();
@@ -170,17 +199,15 @@ fn buckets(keys: &RecordBatch, types: &[SqlType]) -> Vec<i32> {
         });
         buckets.insert(((hash ^ (hash >> 32)) % LOCK_BUCKETS as u64) as i32);
     });
-    buckets.into_iter().collect()
+    buckets
 }
 
 /// Writes batches in their order and drops the rows they empty, then looks up derived columns. Not the other way
 /// round: looking up moves a row, and its place is what it is dropped by. None where state that is not known to be
 /// shared is.
 async fn write(store: &mut Store, writes: &[Write], shared: bool) -> Result<Option<usize>, StoreError> {
-    let unlocked_state = match store.loaded.plan.output {
-        Output::Aggregate { state, .. } if !shared && !sabotaged("ignore_partitioner") => state,
-        _ => None,
-    };
+    let unlocked = !shared && !sabotaged("ignore_partitioner");
+    let unlocked_state: Vec<usize> = store.loaded.plan.states().filter(|_| unlocked).collect();
     let mut written = 0;
     for Write { table, rows } in writes {
         written += rows.num_rows();
@@ -191,7 +218,7 @@ async fn write(store: &mut Store, writes: &[Write], shared: bool) -> Result<Opti
         } else {
             rows
         };
-        if unlocked_state == Some(*table) {
+        if unlocked_state.contains(table) {
             if !rewrite_own(store, *table, rows).await? {
                 return Ok(None);
             }
@@ -289,22 +316,23 @@ async fn derive(store: &mut Store, table: usize, rows: &RecordBatch) -> Result<(
     Ok(())
 }
 
-async fn insert_dead_letters(store: &mut Store, topic: &str, letters: &[DeadLetter<'_>]) -> Result<(), StoreError> {
+async fn insert_dead_letters(store: &mut Store, letters: &[DeadLetter<'_>]) -> Result<(), StoreError> {
     if letters.is_empty() || sabotaged("forget_dead_letters") {
         return Ok(());
     }
+    let (topics, partitions) = lease::places(&store.topics, letters.iter().map(|letter| letter.partition));
     sqlx::query(
         "INSERT INTO millrace.dead_letter
              (namespace, view, revision, topic, partition, \"offset\", key, value, reason, detail, writer)
-         SELECT $1, $2, $3, $4, l.partition, l.record_offset, l.key, l.value, l.reason, l.detail, current_user
-         FROM unnest($5::integer[], $6::bigint[], $7::bytea[], $8::bytea[], $9::text[], $10::text[])
-             AS l(partition, record_offset, key, value, reason, detail)",
+         SELECT $1, $2, $3, l.topic, l.partition, l.record_offset, l.key, l.value, l.reason, l.detail, current_user
+         FROM unnest($4::text[], $5::integer[], $6::bigint[], $7::bytea[], $8::bytea[], $9::text[], $10::text[])
+             AS l(topic, partition, record_offset, key, value, reason, detail)",
     )
     .bind(&store.name.namespace)
     .bind(&store.name.view)
     .bind(&store.name.revision)
-    .bind(topic)
-    .bind(letters.iter().map(|letter| letter.partition).collect::<Vec<i32>>())
+    .bind(topics)
+    .bind(partitions)
     .bind(letters.iter().map(|letter| letter.offset).collect::<Vec<i64>>())
     .bind(letters.iter().map(|letter| letter.key.map(<[u8]>::to_vec)).collect::<Vec<Option<Vec<u8>>>>())
     .bind(letters.iter().map(|letter| letter.value.map(<[u8]>::to_vec)).collect::<Vec<Option<Vec<u8>>>>())

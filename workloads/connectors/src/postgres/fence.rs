@@ -1,7 +1,12 @@
 //! The first statement of every epoch: lock this epoch's positions, in order, and advance them if they are still ours.
 
-use super::{epoch::Advance, error::StoreError, lease::HOLD, store::RevisionName};
-use millrace_contract::{catalog::LEASE_SECONDS, faults::sabotaged};
+use super::{
+    epoch::Advance,
+    error::StoreError,
+    lease::{self, HOLD},
+    store::RevisionName,
+};
+use millrace_contract::{Topics, catalog::LEASE_SECONDS, faults::sabotaged};
 use sqlx::{PgConnection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,13 +27,13 @@ pub struct Passed {
 /// never goes on from memory after a lost connection.
 const FENCE: &str = "
 WITH epoch AS (
-    SELECT * FROM unnest($5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+    SELECT * FROM unnest($4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
                          $11::bigint[], $12::bigint[], $13::bigint[])
-        AS e(partition, owner, old, new, event_time, records, bytes, dead_letters, lag)
+        AS e(topic, partition, owner, old, new, event_time, records, bytes, dead_letters, lag)
 ), mine AS (
-    SELECT p.partition, e.new, e.event_time, e.records, e.bytes, e.dead_letters, e.lag
-    FROM millrace.progress p JOIN epoch e ON p.partition = e.partition
-    WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4
+    SELECT p.topic, p.partition, e.new, e.event_time, e.records, e.bytes, e.dead_letters, e.lag
+    FROM millrace.progress p JOIN epoch e ON p.topic = e.topic AND p.partition = e.partition
+    WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3
       AND {owned}
       AND EXISTS (SELECT FROM millrace.revision r
                   WHERE r.namespace = $1 AND r.view = $2 AND r.revision = $3
@@ -46,9 +51,9 @@ SET next_offset = m.new,
     lag_records = coalesce(m.lag, p.lag_records),
     committed_at = clock_timestamp()
 FROM mine m
-WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = m.partition
+WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = m.topic AND p.partition = m.partition
 RETURNING p.partition, p.shared, {live}, {hold},
-          set_config('synchronous_commit', CASE WHEN {live} THEN 'on' ELSE 'off' END, true)";
+          set_config('synchronous_commit', CASE WHEN {live} THEN 'on' ELSE 'off' END, true), p.topic";
 
 /// Whether the revision is the one that readers see.
 const LIVE: &str =
@@ -59,7 +64,7 @@ const LIVE: &str =
 pub async fn pass(
     connection: &mut PgConnection,
     name: &RevisionName,
-    topic: &str,
+    topics: &Topics,
     advances: &[Advance],
 ) -> Result<Passed, StoreError> {
     let owned = match () {
@@ -68,13 +73,14 @@ pub async fn pass(
         () => "p.owner = e.owner AND p.next_offset = e.old",
     };
     let sql = FENCE.replace("{owned}", owned).replace("{live}", LIVE).replace("{hold}", HOLD);
+    let (names, partitions) = lease::places(topics, advances.iter().map(|advance| advance.partition));
     let column = |value: fn(&Advance) -> i64| advances.iter().map(value).collect::<Vec<i64>>();
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(&name.namespace)
         .bind(&name.view)
         .bind(&name.revision)
-        .bind(topic)
-        .bind(advances.iter().map(|advance| advance.partition).collect::<Vec<i32>>())
+        .bind(names)
+        .bind(partitions)
         .bind(column(|advance| advance.owner))
         .bind(column(|advance| advance.from))
         .bind(column(|advance| advance.to))
@@ -92,7 +98,7 @@ pub async fn pass(
     let mut missing: BTreeSet<i32> = advances.iter().map(|advance| advance.partition).collect();
     let mut holds: BTreeMap<i32, i64> = BTreeMap::new();
     for row in &rows {
-        let partition: i32 = row.try_get(0)?;
+        let partition = lease::task(topics, row.try_get(5)?, row.try_get(0)?);
         missing.remove(&partition);
         passed.shared |= row.try_get::<bool, _>(1)?;
         passed.live |= row.try_get::<bool, _>(2)?;

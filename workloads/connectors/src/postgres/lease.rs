@@ -4,12 +4,13 @@
 //! both hold and may both commit.
 
 use super::{error::StoreError, store::RevisionName};
-use millrace_contract::catalog::LEASE_SECONDS;
+use millrace_contract::{Topics, catalog::LEASE_SECONDS};
 use sqlx::{PgConnection, Row};
 
 /// A task that was claimed, and where it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
+    /// The task's number: with one topic, its partition's.
     pub partition: i32,
     pub topic_id: String,
     pub kafka_cluster_id: String,
@@ -29,18 +30,30 @@ const OPEN: &str = "EXISTS (SELECT FROM millrace.revision r
 /// The offset that a row `p` of `progress` is held at, while it is.
 pub(super) const HOLD: &str = "CASE WHEN p.hold_until > clock_timestamp() THEN p.hold_offset END";
 
-/// Claims those of `partitions` that are free, or were held under this holder's name. A row that somebody has locked
+/// The topics and the partitions of tasks, as two columns.
+pub(super) fn places(topics: &Topics, tasks: impl Iterator<Item = i32>) -> (Vec<&str>, Vec<i32>) {
+    tasks.map(|task| (topics.name(task), topics.partition(task))).unzip()
+}
+
+/// The task of a row that was found by its topic and partition.
+pub(super) fn task(topics: &Topics, topic: &str, partition: i32) -> i32 {
+    topics.task_of(topic, partition).expect("only tasks of the view's topics are asked for")
+}
+
+/// Claims those of `tasks` that are free, or were held under this holder's name. A row that somebody has locked
 /// is passed over: a stopped worker's open transaction must not stop this one.
 pub async fn claim(
     connection: &mut PgConnection,
     name: &RevisionName,
-    topic: &str,
-    partitions: &[i32],
+    topics: &Topics,
+    tasks: &[i32],
 ) -> Result<Vec<Claimed>, StoreError> {
+    let (names, partitions) = places(topics, tasks.iter().copied());
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "WITH free AS (
-             SELECT p.partition FROM millrace.progress p
-             WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = ANY ($6)
+             SELECT p.topic, p.partition FROM millrace.progress p
+             WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3
+               AND (p.topic, p.partition) IN (SELECT * FROM unnest($4::text[], $6::integer[]))
                AND (p.lease_until < clock_timestamp() OR p.holder = $5) AND {OPEN}
              ORDER BY p.topic, p.partition
              FOR UPDATE SKIP LOCKED
@@ -48,13 +61,15 @@ pub async fn claim(
          UPDATE millrace.progress p
          SET owner = p.owner + 1, holder = $5, lease_until = clock_timestamp() + make_interval(secs => $7)
          FROM free
-         WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = free.partition
-         RETURNING p.partition, p.topic_id, p.kafka_cluster_id, p.next_offset, p.owner, p.shared, p.problem, {HOLD}"
+         WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3
+           AND p.topic = free.topic AND p.partition = free.partition
+         RETURNING p.partition, p.topic_id, p.kafka_cluster_id, p.next_offset, p.owner, p.shared, p.problem, {HOLD},
+                   p.topic"
     )))
     .bind(&name.namespace)
     .bind(&name.view)
     .bind(&name.revision)
-    .bind(topic)
+    .bind(names)
     .bind(&name.holder)
     .bind(partitions)
     .bind(f64::from(LEASE_SECONDS))
@@ -62,7 +77,7 @@ pub async fn claim(
     .await?;
     let claimed = |row: &sqlx::postgres::PgRow| -> Result<Claimed, sqlx::Error> {
         Ok(Claimed {
-            partition: row.try_get(0)?,
+            partition: task(topics, row.try_get(8)?, row.try_get(0)?),
             topic_id: row.try_get(1)?,
             kafka_cluster_id: row.try_get(2)?,
             next_offset: row.try_get(3)?,
@@ -82,9 +97,10 @@ pub async fn claim(
 pub async fn renew(
     connection: &mut PgConnection,
     name: &RevisionName,
-    topic: &str,
+    topics: &Topics,
     held: &[(i32, i64, Option<i64>)],
 ) -> Result<Vec<i32>, StoreError> {
+    let (names, partitions) = places(topics, held.iter().map(|(task, ..)| *task));
     let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
         "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true) AS relaxed), beat AS (
              INSERT INTO millrace.worker AS w (namespace, view, revision, holder, seen_until, writer)
@@ -92,11 +108,11 @@ pub async fn renew(
              FROM relaxed WHERE {OPEN}
              ON CONFLICT (namespace, view, revision, holder) DO UPDATE SET seen_until = excluded.seen_until
          ), mine AS (
-             SELECT p.partition, h.lag
+             SELECT p.topic, p.partition, h.lag
              FROM millrace.progress p
-             JOIN unnest($6::integer[], $7::bigint[], $8::bigint[]) AS h(partition, owner, lag)
-               ON p.partition = h.partition
-             WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4
+             JOIN unnest($4::text[], $6::integer[], $7::bigint[], $8::bigint[]) AS h(topic, partition, owner, lag)
+               ON p.topic = h.topic AND p.partition = h.partition
+             WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3
                AND p.owner = h.owner AND p.holder = $5 AND {OPEN}
              ORDER BY p.topic, p.partition
              FOR UPDATE OF p
@@ -104,49 +120,51 @@ pub async fn renew(
          UPDATE millrace.progress p
          SET lease_until = clock_timestamp() + make_interval(secs => $9), lag_records = coalesce(m.lag, p.lag_records)
          FROM mine m
-         WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = m.partition
-         RETURNING p.partition"
+         WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = m.topic AND p.partition = m.partition
+         RETURNING p.partition, p.topic"
     )))
     .bind(&name.namespace)
     .bind(&name.view)
     .bind(&name.revision)
-    .bind(topic)
+    .bind(names)
     .bind(&name.holder)
-    .bind(held.iter().map(|(partition, ..)| *partition).collect::<Vec<i32>>())
+    .bind(partitions)
     .bind(held.iter().map(|(_, owner, _)| *owner).collect::<Vec<i64>>())
     .bind(held.iter().map(|(.., lag)| *lag).collect::<Vec<Option<i64>>>())
     .bind(f64::from(LEASE_SECONDS))
     .fetch_all(&mut *connection)
     .await?;
-    rows.iter().map(|row| row.try_get(0).map_err(StoreError::from)).collect()
+    rows.iter().map(|row| Ok(task(topics, row.try_get(1)?, row.try_get(0)?))).collect()
 }
 
 /// Gives tasks back: (partition, owner). Whoever wants them need not wait for the lease to run out.
 pub async fn give_back(
     connection: &mut PgConnection,
     name: &RevisionName,
-    topic: &str,
+    topics: &Topics,
     held: &[(i32, i64)],
 ) -> Result<(), StoreError> {
+    let (names, partitions) = places(topics, held.iter().map(|(task, _)| *task));
     sqlx::query(
         "WITH mine AS (
-             SELECT p.partition
+             SELECT p.topic, p.partition
              FROM millrace.progress p
-             JOIN unnest($6::integer[], $7::bigint[]) AS h(partition, owner) ON p.partition = h.partition
-             WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4
+             JOIN unnest($4::text[], $6::integer[], $7::bigint[]) AS h(topic, partition, owner)
+               ON p.topic = h.topic AND p.partition = h.partition
+             WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3
                AND p.owner = h.owner AND p.holder = $5
              ORDER BY p.topic, p.partition
              FOR UPDATE OF p
          )
          UPDATE millrace.progress p SET holder = NULL, lease_until = '-infinity' FROM mine m
-         WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = $4 AND p.partition = m.partition",
+         WHERE p.namespace = $1 AND p.view = $2 AND p.revision = $3 AND p.topic = m.topic AND p.partition = m.partition",
     )
     .bind(&name.namespace)
     .bind(&name.view)
     .bind(&name.revision)
-    .bind(topic)
+    .bind(names)
     .bind(&name.holder)
-    .bind(held.iter().map(|(partition, _)| *partition).collect::<Vec<i32>>())
+    .bind(partitions)
     .bind(held.iter().map(|(_, owner)| *owner).collect::<Vec<i64>>())
     .execute(&mut *connection)
     .await?;
@@ -169,8 +187,8 @@ pub async fn leave(connection: &mut PgConnection, name: &RevisionName) -> Result
 pub async fn set_problem(
     connection: &mut PgConnection,
     name: &RevisionName,
-    topic: &str,
-    (partition, owner): (i32, i64),
+    topics: &Topics,
+    (task, owner): (i32, i64),
     problem: Option<&str>,
 ) -> Result<(), StoreError> {
     sqlx::query(
@@ -181,8 +199,8 @@ pub async fn set_problem(
     .bind(&name.namespace)
     .bind(&name.view)
     .bind(&name.revision)
-    .bind(topic)
-    .bind(partition)
+    .bind(topics.name(task))
+    .bind(topics.partition(task))
     .bind(owner)
     .bind(problem.map(|problem| problem.replace('\0', "\\u0000")))
     .execute(&mut *connection)

@@ -4,7 +4,7 @@ use millrace_contract::{
     SqlType,
     faults::sabotaged,
     ident::quote,
-    table::{COUNT, Column, Extreme, Merge, OFFSET, PARTITION, TIMESTAMP, Table, WriteRule},
+    table::{COUNT, Column, DELETED, Extreme, Merge, OFFSET, PARTITION, TIMESTAMP, Table, WriteRule},
 };
 
 /// `"schema"."table"`.
@@ -19,7 +19,7 @@ pub fn written(table: &Table) -> Vec<usize> {
 
 /// Whether rows of this table go when their count is 0.
 pub fn deletes_empty(table: &Table) -> bool {
-    matches!(table.write, WriteRule::Merge { keep_empty: false, .. })
+    matches!(table.write, WriteRule::Merge { keep_empty: false, .. } | WriteRule::Keyed)
 }
 
 /// Writes a batch bound as one array a column. For a table whose empty rows go, it returns the places of those rows.
@@ -73,17 +73,22 @@ pub fn write(schema: &str, table: &Table) -> String {
                 })
                 .collect();
             let upsert = format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "));
-            if deletes_empty(table) {
-                let count = quote(COUNT);
-                format!(
-                    "WITH written AS ({upsert} RETURNING t.ctid AS place, t.{count} AS size) \
-                     SELECT place::text FROM written WHERE size = 0"
-                )
-            } else {
-                upsert
-            }
+            if deletes_empty(table) { empty_of(&upsert) } else { upsert }
+        }
+        WriteRule::Keyed => {
+            let set: Vec<String> = names.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+            empty_of(&format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", ")))
         }
     }
+}
+
+/// Runs an upsert and returns the places of the rows that are empty then.
+fn empty_of(upsert: &str) -> String {
+    format!(
+        "WITH written AS ({upsert} RETURNING t.ctid AS place, t.{} AS size) \
+         SELECT place::text FROM written WHERE size = 0",
+        quote(COUNT)
+    )
 }
 
 /// The statement that writes a versioned table, kept from rows of other partitions: those it does not count as written.
@@ -100,8 +105,9 @@ pub fn delete_empty(schema: &str, table: &Table) -> String {
     )
 }
 
-/// Every column of the rows whose keys are bound. The keys of a table that is read are never null.
-pub fn fetch(schema: &str, table: &Table) -> String {
+/// Every column of the rows whose `lookup` columns are those that are bound: the table's key, or an index. What is looked
+/// up is never null. `deleted`: whether the versions of deleted keys are rows too.
+pub fn fetch(schema: &str, table: &Table, lookup: &[usize], deleted: bool) -> String {
     let columns: Vec<String> = table
         .columns
         .iter()
@@ -110,9 +116,12 @@ pub fn fetch(schema: &str, table: &Table) -> String {
             _ => format!("t.{}", quote(&column.name)),
         })
         .collect();
-    let key: Vec<&Column> = table.key.iter().map(|&index| &table.columns[index]).collect();
-    let same: Vec<String> =
+    let key: Vec<&Column> = lookup.iter().map(|&index| &table.columns[index]).collect();
+    let mut same: Vec<String> =
         key.iter().enumerate().map(|(n, column)| format!("t.{} = k.k{n}", quote(&column.name))).collect();
+    if table.write == WriteRule::Versioned && !deleted {
+        same.push(format!("NOT t.{}", quote(DELETED)));
+    }
     format!(
         "SELECT {} FROM {} JOIN {} AS t ON {}",
         columns.join(", "),

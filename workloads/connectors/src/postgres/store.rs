@@ -7,7 +7,7 @@ use super::{
     lease::{self, Claimed},
     prune, statement,
 };
-use millrace_contract::Plan;
+use millrace_contract::{Plan, Topics};
 use millrace_dataflow::driver::Dataflow;
 use sqlx::{Connection, PgConnection};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -30,6 +30,7 @@ pub struct Store {
     pub(super) connection: PgConnection,
     pub(super) name: RevisionName,
     pub(super) loaded: Loaded,
+    pub(super) topics: Topics,
     pub(super) dataflow: Arc<Dataflow>,
     pub(super) tables: Vec<TableStatements>,
 }
@@ -38,7 +39,8 @@ pub struct Store {
 pub(super) struct TableStatements {
     pub write: String,
     pub delete_empty: Option<String>,
-    pub fetch: String,
+    /// By what is looked up, and whether deleted keys are there.
+    pub fetch: BTreeMap<(Vec<usize>, bool), String>,
     /// By which key columns are null.
     pub derive: BTreeMap<Vec<bool>, String>,
 }
@@ -57,19 +59,20 @@ impl Store {
             .map(|table| TableStatements {
                 write: statement::write(&loaded.schema, table),
                 delete_empty: statement::deletes_empty(table).then(|| statement::delete_empty(&loaded.schema, table)),
-                fetch: statement::fetch(&loaded.schema, table),
+                fetch: BTreeMap::new(),
                 derive: BTreeMap::new(),
             })
             .collect();
-        Store { connection, name, loaded, dataflow, tables }
+        let topics = loaded.plan.topics();
+        Store { connection, name, loaded, topics, dataflow, tables }
     }
 
     pub fn plan(&self) -> &Plan {
         &self.loaded.plan
     }
 
-    pub(super) fn topic(&self) -> &str {
-        &self.loaded.plan.source.topic
+    pub fn topics(&self) -> &Topics {
+        &self.topics
     }
 
     /// Commits an epoch: positions, state, rows and dead letters in one transaction.
@@ -78,27 +81,27 @@ impl Store {
     }
 
     pub async fn survey(&mut self) -> Result<Survey, StoreError> {
-        patiently(catalog::survey(&mut self.connection, &self.name)).await
+        patiently(catalog::survey(&mut self.connection, &self.name, &self.topics)).await
     }
 
-    pub async fn claim(&mut self, partitions: &[i32]) -> Result<Vec<Claimed>, StoreError> {
-        let Store { connection, name, loaded, .. } = self;
-        patiently(lease::claim(connection, name, &loaded.plan.source.topic, partitions)).await
+    pub async fn claim(&mut self, tasks: &[i32]) -> Result<Vec<Claimed>, StoreError> {
+        let Store { connection, name, topics, .. } = self;
+        patiently(lease::claim(connection, name, topics, tasks)).await
     }
 
     pub async fn renew(&mut self, held: &[(i32, i64, Option<i64>)]) -> Result<Vec<i32>, StoreError> {
-        let Store { connection, name, loaded, .. } = self;
-        patiently(lease::renew(connection, name, &loaded.plan.source.topic, held)).await
+        let Store { connection, name, topics, .. } = self;
+        patiently(lease::renew(connection, name, topics, held)).await
     }
 
     pub async fn give_back(&mut self, held: &[(i32, i64)]) -> Result<(), StoreError> {
-        let Store { connection, name, loaded, .. } = self;
-        patiently(lease::give_back(connection, name, &loaded.plan.source.topic, held)).await
+        let Store { connection, name, topics, .. } = self;
+        patiently(lease::give_back(connection, name, topics, held)).await
     }
 
     pub async fn set_problem(&mut self, task: (i32, i64), problem: Option<&str>) -> Result<(), StoreError> {
-        let Store { connection, name, loaded, .. } = self;
-        patiently(lease::set_problem(connection, name, &loaded.plan.source.topic, task, problem)).await
+        let Store { connection, name, topics, .. } = self;
+        patiently(lease::set_problem(connection, name, topics, task, problem)).await
     }
 
     pub async fn mark_shared(&mut self) -> Result<(), StoreError> {
@@ -112,8 +115,8 @@ impl Store {
 
     /// Leaves in good order: what is held is free at once for the others.
     pub async fn leave(mut self, held: &[(i32, i64)]) -> Result<(), StoreError> {
-        let Store { connection, name, loaded, .. } = &mut self;
-        patiently(lease::give_back(connection, name, &loaded.plan.source.topic, held)).await?;
+        let Store { connection, name, topics, .. } = &mut self;
+        patiently(lease::give_back(connection, name, topics, held)).await?;
         patiently(lease::leave(connection, name)).await?;
         self.connection.close().await.map_err(StoreError::from)
     }

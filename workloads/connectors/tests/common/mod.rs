@@ -21,7 +21,7 @@ use std::{
 };
 
 pub fn topic(partitions: i32) -> TopicOfRevision {
-    TopicOfRevision { cluster_id: "cluster".into(), topic_id: "topic".into(), partitions }
+    TopicOfRevision { cluster_id: "cluster".into(), topic_id: "topic".into(), partitions, further: vec![] }
 }
 
 /// Records in order; offsets and timestamps are counted up.
@@ -66,7 +66,7 @@ pub fn history(random: &mut ChaCha8Rng, count: usize, partitions: i32) -> Vec<Re
 
 pub struct Worker {
     pub store: Store,
-    decoder: Decoder,
+    decoders: Vec<Decoder>,
     dataflow: Arc<Dataflow>,
 }
 
@@ -82,8 +82,10 @@ impl Worker {
         let loaded = Store::load(&mut connection, &name).await.expect("the revision is there");
         assert_eq!(loaded.plan, stored.plan);
         let dataflow = Arc::new(Dataflow::new(Arc::new(loaded.plan.clone())).expect("the plan runs"));
-        let decoder = Decoder::new(&loaded.plan.source, chrono_tz::Asia::Seoul);
-        Worker { store: Store::new(connection, name, loaded, dataflow.clone()), decoder, dataflow }
+        let topics = loaded.plan.topics();
+        let decoder = |(index, source)| Decoder::of_topic(source, &topics, index, chrono_tz::Asia::Seoul);
+        let decoders = loaded.plan.sources.iter().enumerate().map(decoder).collect();
+        Worker { store: Store::new(connection, name, loaded, dataflow.clone()), decoders, dataflow }
     }
 }
 
@@ -133,8 +135,8 @@ pub async fn commit(worker: &mut Worker, held: &mut BTreeMap<i32, Held>, records
         advance.records += 1;
         advance.event_time = advance.event_time.max(Some(record.timestamp));
     }
-    let decoded = worker.decoder.decode(&raw);
-    let mapped = (!decoded.records.is_empty()).then(|| worker.dataflow.map(&decoded.records));
+    let decoded: Vec<_> = worker.decoders.iter().map(|decoder| decoder.decode(&raw).records).collect();
+    let mapped = decoded.iter().any(|records| !records.is_empty()).then(|| worker.dataflow.map(&decoded));
     let advances: Vec<Advance> = advances.into_values().collect();
     let epoch = Epoch { advances: &advances, mapped: mapped.as_ref(), dead_letters: &[] };
     worker.store.commit(&epoch).await?;

@@ -36,7 +36,7 @@ pub fn recomputed(plan: &Plan, records: &[Record]) -> Vec<Vec<Option<String>>> {
             age: user["age"].as_i64(),
         })
     };
-    let table = !plan.source.key.is_empty();
+    let table = !plan.sources[0].key.is_empty();
     let mut newest: BTreeMap<&str, Option<User>> = BTreeMap::new();
     let mut all = Vec::new();
     for record in records {
@@ -49,7 +49,9 @@ pub fn recomputed(plan: &Plan, records: &[Record]) -> Vec<Vec<Option<String>>> {
     }
     all.extend(newest.into_values().flatten());
     let mut rows: Vec<Vec<Option<String>>> = match plan.output {
-        Output::Append { .. } | Output::Upsert { .. } => all.into_iter().map(|user| user.cells).collect(),
+        Output::Append { .. } | Output::Upsert { .. } | Output::Keyed { .. } => {
+            all.into_iter().map(|user| user.cells).collect()
+        }
         Output::Aggregate { .. } => {
             let mut groups: BTreeMap<Option<String>, Vec<Option<i64>>> = BTreeMap::new();
             for user in all {

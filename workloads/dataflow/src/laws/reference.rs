@@ -1,6 +1,8 @@
 //! The plain meaning of a plan: every record on its own, the newest per key, groups folded one row at a time.
 //! Shares evaluation with the operators, and nothing else.
 
+mod relations;
+
 use crate::{
     evaluate::{Context, EvalError, evaluate},
     memory::TextRow,
@@ -13,7 +15,8 @@ use crate::{
 use arrow_array::{Array, ArrayRef, RecordBatch, cast::AsArray};
 use chrono_tz::Tz;
 use millrace_contract::{
-    Expr, Plan, SqlType,
+    Expr, Plan, Source, SqlType,
+    node::{Map, Operator},
     plan::{Call, Output},
     source::SourceKind,
     table::WriteRule,
@@ -25,8 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Reference {
     /// As [`MemoryStore::result`](crate::memory::MemoryStore::result) shows them.
     pub rows: Vec<TextRow>,
-    /// (partition, offset) of the records whose computation fails.
-    pub rejected: BTreeSet<(i32, i64)>,
+    /// (source, partition, offset) of the records whose computation fails.
+    pub rejected: BTreeSet<(usize, i32, i64)>,
 }
 
 /// One record, evaluated; no row where the record deletes its key, or does not pass the filter.
@@ -38,56 +41,81 @@ struct Evaluated {
     row: Option<TextRow>,
 }
 
-pub fn reference(plan: &Plan, log: &[Records]) -> Reference {
+/// `logs`: for every source its partitions.
+pub fn reference(plan: &Plan, logs: &[Vec<Records>]) -> Reference {
     let context = Context { zone: zone_named(&plan.time_zone).unwrap_or_else(|error| panic!("{error}")) };
+    let scans: Vec<(usize, &Map)> = plan
+        .nodes
+        .iter()
+        .filter_map(|node| match &node.operator {
+            Operator::Scan { source, map, state: _ } => Some((*source, map)),
+            Operator::Map { .. } | Operator::Keep { .. } | Operator::Join { .. } => None,
+        })
+        .collect();
     let mut rejected = BTreeSet::new();
-    let mut evaluated = Vec::new();
-    for records in log {
-        for index in 0..records.len() {
-            let record = records.slice(index, 1);
-            match evaluate_record(plan, &record, &context) {
-                Ok(record) => evaluated.push(record),
+    let mut evaluated: Vec<Vec<Evaluated>> = scans.iter().map(|_| Vec::new()).collect();
+    for (index, records) in logs.iter().enumerate().flat_map(|(source, log)| log.iter().map(move |part| (source, part)))
+    {
+        for record in (0..records.len()).map(|row| records.slice(row, 1)) {
+            let of_source = || scans.iter().enumerate().filter(|(_, (source, _))| *source == index);
+            let rows: Result<Vec<Evaluated>, EvalError> = of_source()
+                .map(|(_, (_, map))| evaluate_record(&plan.sources[index], map, &record, &context))
+                .collect();
+            match rows {
+                Ok(rows) => of_source().zip(rows).for_each(|((scan, _), row)| evaluated[scan].push(row)),
                 Err(_) => {
-                    rejected.insert((record.partitions.value(0), record.offsets.value(0)));
+                    rejected.insert((index, record.partitions.value(0), record.offsets.value(0)));
                 }
             }
         }
     }
-    let rows = match plan.source.kind {
-        SourceKind::Stream => evaluated,
-        SourceKind::Table => newest(evaluated),
-    };
-    let types: Vec<SqlType> = plan.map.columns.iter().map(Expr::ty).collect();
-    let mut rows: Vec<TextRow> = match &plan.output {
-        Output::Append { .. } => rows
-            .into_iter()
-            .filter_map(|record| {
-                let position = [Some(record.partition.to_string()), Some(record.offset.to_string())];
-                Some(by_value(&record.row?, &types).into_iter().chain(position).collect())
-            })
-            .collect(),
-        Output::Upsert { .. } => rows.into_iter().filter_map(|record| Some(by_value(&record.row?, &types))).collect(),
-        Output::Aggregate { groups, calls, rows: table, .. } => {
-            let keep_empty = matches!(plan.tables[*table].write, WriteRule::Merge { keep_empty: true, .. });
-            let rows = rows.into_iter().filter_map(|record| record.row).collect();
-            aggregate(rows, &types, *groups, calls, plan.tables[*table].columns.len(), keep_empty)
+    let mut scanned: Vec<Vec<Evaluated>> = scans
+        .iter()
+        .zip(evaluated)
+        .map(|((source, _), records)| match plan.sources[*source].kind {
+            SourceKind::Stream => records,
+            SourceKind::Table => newest(records),
+        })
+        .collect();
+    let types: &[SqlType] = plan.nodes.last().map_or(&[], |node| &node.columns);
+    let mut rows: Vec<TextRow> = if let Output::Append { .. } = plan.output {
+        let position = |record: &Evaluated| [Some(record.partition.to_string()), Some(record.offset.to_string())];
+        let rows = scanned.remove(0).into_iter();
+        rows.filter_map(|record| {
+            let position = position(&record);
+            Some(by_value(&record.row?, types).into_iter().chain(position).collect())
+        })
+        .collect()
+    } else {
+        let scanned = scanned.into_iter().map(|records| records.into_iter().filter_map(|record| record.row).collect());
+        let rows = relations::relation(plan, scanned.collect(), &context);
+        match &plan.output {
+            Output::Append { .. } | Output::Upsert { .. } => rows.iter().map(|row| by_value(row, types)).collect(),
+            Output::Keyed { .. } => {
+                let counted = rows.iter().map(|row| by_value(row, types).into_iter().chain([Some("1".to_owned())]));
+                counted.map(Iterator::collect).collect()
+            }
+            Output::Aggregate { groups, calls, rows: table } => {
+                let keep_empty = matches!(plan.tables[*table].write, WriteRule::Merge { keep_empty: true, .. });
+                aggregate(rows, types, *groups, calls, plan.tables[*table].columns.len(), keep_empty)
+            }
         }
     };
     rows.sort();
     Reference { rows, rejected }
 }
 
-fn evaluate_record(plan: &Plan, record: &Records, context: &Context) -> Result<Evaluated, EvalError> {
+fn evaluate_record(source: &Source, map: &Map, record: &Records, context: &Context) -> Result<Evaluated, EvalError> {
     let is_true = |expr: &Expr| -> Result<bool, EvalError> {
         let value = evaluate(expr, &record.columns, context)?;
         Ok(value.is_valid(0) && value.as_boolean().value(0))
     };
-    let deleted = record.tombstones.value(0) || plan.source.delete_when.as_ref().map_or(Ok(false), is_true)?;
-    let passes = !deleted && plan.map.filter.as_ref().map_or(Ok(true), is_true)?;
-    let row = if passes { Some(row(&plan.map.columns, &record.columns, context)?) } else { None };
-    let key = plan.source.key.iter().map(|&index| {
+    let deleted = record.tombstones.value(0) || source.delete_when.as_ref().map_or(Ok(false), is_true)?;
+    let passes = !deleted && map.filter.as_ref().map_or(Ok(true), is_true)?;
+    let row = if passes { Some(row(&map.columns, &record.columns, context)?) } else { None };
+    let key = source.key.iter().map(|&index| {
         let column = record.columns.column(index);
-        print_any(&canonical_keys(plan.source.columns[index].ty, column), 0, Tz::UTC)
+        print_any(&canonical_keys(source.columns[index].ty, column), 0, Tz::UTC)
     });
     Ok(Evaluated {
         key: key.collect(),

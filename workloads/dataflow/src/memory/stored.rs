@@ -39,6 +39,11 @@ impl Stored {
         self.table.key.iter().map(|&index| self.table.columns[index].ty).collect()
     }
 
+    /// A deleted key of a versioned table.
+    pub fn is_deleted(&self, row: &TextRow) -> bool {
+        self.table.write == WriteRule::Versioned && row.last().is_some_and(|last| last.as_deref() == Some("t"))
+    }
+
     /// Returns the keys that were written.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<BTreeSet<Key>, EvalError> {
         let types = self.key_types();
@@ -53,6 +58,7 @@ impl Stored {
                     Some(version) => with_timestamp(row, version.timestamp),
                     None => continue,
                 },
+                (Some(_), WriteRule::Keyed) => row,
                 (Some(old), WriteRule::Merge { .. }) => self.merge(old, &row)?,
             };
             self.rows.insert(key, combined);

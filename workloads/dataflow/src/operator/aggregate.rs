@@ -22,10 +22,10 @@ pub(crate) struct Aggregate {
     name: String,
     schema: SchemaRef,
     encoder: KeyEncoder,
-    /// The first mapped columns are the group.
+    /// The first columns are the group.
     group_count: usize,
     calls: Vec<Call>,
-    /// Types of the mapped columns.
+    /// Types of the columns.
     types: Vec<SqlType>,
     /// For every call: the table that counts its values.
     values: Vec<Option<ValuesTable>>,
@@ -45,7 +45,7 @@ struct Folded {
 }
 
 impl Aggregate {
-    pub fn new(plan: &Plan, groups: usize, calls: &[Call], rows: usize) -> Self {
+    pub fn new(plan: &Plan, types: &[SqlType], groups: usize, calls: &[Call], rows: usize) -> Self {
         let table = &plan.tables[rows];
         let values = calls.iter().map(|call| match call {
             Call::Extreme { values: Some(index), .. } => {
@@ -63,7 +63,7 @@ impl Aggregate {
             group_count: groups,
             values: values.collect(),
             calls: calls.to_vec(),
-            types: plan.map.columns.iter().map(|column| column.ty()).collect(),
+            types: types.to_vec(),
         }
     }
 

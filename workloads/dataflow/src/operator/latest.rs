@@ -19,6 +19,7 @@ pub(crate) struct Latest {
     table: usize,
     name: String,
     schema: SchemaRef,
+    key: Vec<usize>,
     key_schema: SchemaRef,
     encoder: KeyEncoder,
 }
@@ -29,6 +30,7 @@ impl Latest {
             table: index,
             name: table.name.clone(),
             schema: table_schema(table),
+            key: table.key.clone(),
             key_schema: key_schema(table),
             encoder: KeyEncoder::new(&key_types(table)),
         }
@@ -42,7 +44,12 @@ impl Latest {
     pub fn wants(&self, changes: &Newest) -> Option<Wants> {
         let count = changes.key_count();
         let keys = || changes.keys.iter().map(|column| column.slice(0, count)).collect();
-        (count > 0).then(|| Wants { table: self.table, keys: batch(self.key_schema.clone(), keys(), count) })
+        (count > 0).then(|| Wants {
+            table: self.table,
+            lookup: self.key.clone(),
+            keys: batch(self.key_schema.clone(), keys(), count),
+            deleted: true,
+        })
     }
 
     /// What a newer record replaces is retracted as it was stored; a record that is not newer than the stored row

@@ -10,12 +10,15 @@ use crate::{
 };
 use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, UInt32Array, cast::AsArray};
 use arrow_select::filter::filter_record_batch;
-use millrace_contract::{Expr, Plan, source::SourceKind};
+use millrace_contract::{Expr, Source, node, source::SourceKind};
+use std::collections::BTreeSet;
 
 /// A record that has no row because its computation failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Index into the records.
+    /// Index into the plan's sources.
+    pub source: usize,
+    /// Index into the source's records.
     pub row: usize,
     pub reason: &'static str,
     /// What Postgres would say of it.
@@ -42,17 +45,17 @@ pub(crate) enum MapChanges {
 }
 
 impl Map {
-    pub fn new(plan: &Plan, context: Context) -> Self {
-        let key = plan.source.key.clone();
-        let types: Vec<_> = key.iter().map(|&index| plan.source.columns[index].ty).collect();
+    pub fn new(source: &Source, map: &node::Map, context: Context) -> Self {
+        let key = source.key.clone();
+        let types: Vec<_> = key.iter().map(|&index| source.columns[index].ty).collect();
         Map {
-            kind: plan.source.kind,
-            source: plan.source.name.clone(),
+            kind: source.kind,
+            source: source.name.clone(),
             encoder: KeyEncoder::new(&types),
             key,
-            delete_when: plan.source.delete_when.clone(),
-            filter: plan.map.filter.clone(),
-            columns: plan.map.columns.clone(),
+            delete_when: source.delete_when.clone(),
+            filter: map.filter.clone(),
+            columns: map.columns.clone(),
             context,
         }
     }
@@ -62,20 +65,27 @@ impl Map {
         format!("{filter}map {} to {} columns", self.source, self.columns.len())
     }
 
-    pub fn apply(&self, records: &Records) -> (MapChanges, Vec<Rejected>) {
+    /// The rows of the records, and those that fail.
+    pub fn evaluate(&self, records: &Records) -> (Evaluated, Vec<Rejected>) {
         let mut pieces = Vec::new();
         let mut rejected = Vec::new();
         if !records.is_empty() {
             self.evaluate_range(records, 0, records.len(), &mut pieces, &mut rejected);
         }
-        let mapped = self.join(pieces);
-        let changes = match self.kind {
-            SourceKind::Stream => MapChanges::Inserts(inserts(records, mapped)),
+        (self.join(pieces), rejected)
+    }
+
+    /// What the records change, but for those that are rejected, here or by another scan.
+    pub fn changes(&self, records: &Records, mut rows: Evaluated, rejected: &BTreeSet<usize>) -> MapChanges {
+        if rows.rows.iter().any(|row| rejected.contains(&(*row as usize))) {
+            rows = rows.without(rejected);
+        }
+        match self.kind {
+            SourceKind::Stream => MapChanges::Inserts(inserts(records, rows)),
             SourceKind::Table => {
-                MapChanges::Newest(Box::new(newest::newest(records, &self.key, &self.encoder, mapped, &rejected)))
+                MapChanges::Newest(Box::new(newest::newest(records, &self.key, &self.encoder, rows, rejected)))
             }
-        };
-        (changes, rejected)
+        }
     }
 
     /// Evaluates the records from `start` on; when one fails, the halves, down to the record itself.
@@ -84,13 +94,13 @@ impl Map {
         records: &Records,
         start: usize,
         length: usize,
-        pieces: &mut Vec<Mapped>,
+        pieces: &mut Vec<Evaluated>,
         rejected: &mut Vec<Rejected>,
     ) {
         match self.evaluate_piece(records, start, length) {
             Ok(piece) => pieces.push(piece),
             Err(error) if length == 1 => {
-                rejected.push(Rejected { row: start, reason: "Compute", detail: error.to_string() });
+                rejected.push(Rejected { source: 0, row: start, reason: "Compute", detail: error.to_string() });
             }
             Err(_) => {
                 let half = length / 2;
@@ -100,7 +110,7 @@ impl Map {
         }
     }
 
-    fn evaluate_piece(&self, records: &Records, start: usize, length: usize) -> Result<Mapped, EvalError> {
+    fn evaluate_piece(&self, records: &Records, start: usize, length: usize) -> Result<Evaluated, EvalError> {
         let part = records.slice(start, length);
         let mut rows: Vec<u32> = (start as u32..(start + length) as u32).collect();
         let mut batch = part.columns;
@@ -119,10 +129,10 @@ impl Map {
         }
         let columns =
             self.columns.iter().map(|column| evaluate(column, &batch, &self.context)).collect::<Result<_, _>>()?;
-        Ok(Mapped { rows, columns })
+        Ok(Evaluated { rows, columns })
     }
 
-    fn join(&self, mut pieces: Vec<Mapped>) -> Mapped {
+    fn join(&self, mut pieces: Vec<Evaluated>) -> Evaluated {
         if pieces.len() == 1 {
             return pieces.remove(0);
         }
@@ -131,7 +141,7 @@ impl Map {
             [] => empty(column),
             pieces => concat_arrays(pieces.iter().map(|piece| piece.columns[index].as_ref())),
         });
-        Mapped {
+        Evaluated {
             columns: columns.collect(),
             rows: pieces.iter().flat_map(|piece| piece.rows.iter().copied()).collect(),
         }
@@ -139,9 +149,20 @@ impl Map {
 }
 
 /// Rows of the query: the record each comes from, and its columns.
-pub(crate) struct Mapped {
+pub(crate) struct Evaluated {
     rows: Vec<u32>,
     columns: Vec<ArrayRef>,
+}
+
+impl Evaluated {
+    fn without(self, rejected: &BTreeSet<usize>) -> Evaluated {
+        let left: UInt32Array =
+            (0..self.rows.len() as u32).filter(|at| !rejected.contains(&(self.rows[*at as usize] as usize))).collect();
+        Evaluated {
+            rows: left.values().iter().map(|at| self.rows[*at as usize]).collect(),
+            columns: self.columns.iter().map(|column| take(column, &left)).collect(),
+        }
+    }
 }
 
 /// The rows for which `kept` is true; null is not.
@@ -153,7 +174,7 @@ fn select(rows: Vec<u32>, batch: &RecordBatch, kept: &BooleanArray) -> (Vec<u32>
     (remaining, filter_record_batch(batch, kept).expect("the filter has one value a row"))
 }
 
-fn inserts(records: &Records, mapped: Mapped) -> Inserts {
+fn inserts(records: &Records, mapped: Evaluated) -> Inserts {
     let position = |row: u32| (records.partitions.value(row as usize), records.offsets.value(row as usize));
     let mut order: Vec<u32> = (0..mapped.rows.len() as u32).collect();
     let sorted = mapped.rows.is_sorted_by_key(|row| position(*row));

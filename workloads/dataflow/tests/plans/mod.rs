@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "every test uses a part")]
 
 use millrace_contract::{
-    Expr, Plan, Source, SqlType, Table,
-    plan::{Call, Map, Output, PLAN_FORMAT, ResultView, SEMANTICS_VERSION},
+    Expr, Node, Plan, Source, SqlType, Table,
+    node::{JoinKind, Map, Operator, Side},
+    plan::{Call, Output, PLAN_FORMAT, ResultView, SEMANTICS_VERSION},
     source::{Format, KeyFormat, Origin, SourceColumn, SourceKind},
     table::{COUNT, Column, DELETED, Extreme, Merge, OFFSET, PARTITION, ROWS, SINGLE, TIMESTAMP, WriteRule},
 };
@@ -77,17 +78,45 @@ fn value_columns(columns: &[Expr]) -> Vec<Column> {
     columns.iter().enumerate().map(named).collect()
 }
 
-fn plan(source: Source, filter: Option<Expr>, columns: Vec<Expr>, output: Output, tables: Vec<Table>) -> Arc<Plan> {
+fn plan(
+    source: Source,
+    filter: Option<Expr>,
+    columns: Vec<Expr>,
+    state: Option<usize>,
+    output: Output,
+    tables: Vec<Table>,
+) -> Arc<Plan> {
+    let node = scan(0, &source, filter, columns, state, None);
+    dag(vec![source], vec![node], output, tables)
+}
+
+fn dag(sources: Vec<Source>, nodes: Vec<Node>, output: Output, tables: Vec<Table>) -> Arc<Plan> {
     Arc::new(Plan {
         format: PLAN_FORMAT,
         semantics_version: SEMANTICS_VERSION,
         time_zone: "Asia/Seoul".into(),
-        source,
-        map: Map { filter, columns },
+        sources,
+        nodes,
         output,
         tables,
         result: ResultView { columns: vec![], condition: None },
     })
+}
+
+fn scan(
+    index: usize,
+    source: &Source,
+    filter: Option<Expr>,
+    columns: Vec<Expr>,
+    state: Option<usize>,
+    key: Option<Vec<usize>>,
+) -> Node {
+    Node {
+        columns: columns.iter().map(Expr::ty).collect(),
+        key,
+        append_only: source.kind == SourceKind::Stream,
+        operator: Operator::Scan { source: index, map: Map { filter, columns }, state },
+    }
 }
 
 pub fn append(filter: Option<Expr>, columns: Vec<Expr>) -> Arc<Plan> {
@@ -97,16 +126,17 @@ pub fn append(filter: Option<Expr>, columns: Vec<Expr>) -> Arc<Plan> {
         table_column(OFFSET, SqlType::BigInt, false, Merge::Replace),
     ]);
     let key = vec![columns.len(), columns.len() + 1];
-    let rows = Table { name: ROWS.into(), columns: table_columns, key, write: WriteRule::Append };
-    plan(users(SourceKind::Stream), filter, columns, Output::Append { rows: 0 }, vec![rows])
+    let rows = Table { name: ROWS.into(), columns: table_columns, key, write: WriteRule::Append, indexes: vec![] };
+    plan(users(SourceKind::Stream), filter, columns, None, Output::Append { rows: 0 }, vec![rows])
 }
 
 pub fn upsert(source: Source, filter: Option<Expr>, columns: Vec<Expr>) -> Arc<Plan> {
     let mut table_columns = value_columns(&columns);
     table_columns[0].nullable = false;
     table_columns.extend(version_columns());
-    let rows = Table { name: ROWS.into(), columns: table_columns, key: vec![0], write: WriteRule::Versioned };
-    plan(source, filter, columns, Output::Upsert { rows: 0 }, vec![rows])
+    let rows =
+        Table { name: ROWS.into(), columns: table_columns, key: vec![0], write: WriteRule::Versioned, indexes: vec![] };
+    plan(source, filter, columns, None, Output::Upsert { rows: 0 }, vec![rows])
 }
 
 /// `groups` of the columns, then for every (name, column): count, sum, min or max of it, or `count(*)` with none.
@@ -158,6 +188,7 @@ pub fn aggregate(
                         key: (0..=keys.len()).collect(),
                         columns: value_columns,
                         write: WriteRule::Merge { keep_empty: false, extremes: vec![] },
+                        indexes: vec![],
                     });
                     1 + tables.len()
                 });
@@ -181,12 +212,58 @@ pub fn aggregate(
         key: (0..keys.len()).collect(),
         columns: rows_columns,
         write: WriteRule::Merge { keep_empty: groups == 0, extremes },
+        indexes: vec![],
     };
     let mut state_columns = vec![table_column("k0", SqlType::BigInt, false, Merge::Replace)];
     state_columns.extend(value_columns(&columns));
     state_columns.extend(version_columns());
-    let state = Table { name: "state".into(), key: vec![0], columns: state_columns, write: WriteRule::Versioned };
+    let state = versioned("state", state_columns);
     tables.splice(0..0, [rows, state]);
-    let output = Output::Aggregate { state: retracts.then_some(1), groups, calls: bound, rows: 0 };
-    plan(source, filter, columns, output, tables)
+    let output = Output::Aggregate { groups, calls: bound, rows: 0 };
+    plan(source, filter, columns, retracts.then_some(1), output, tables)
+}
+
+fn versioned(name: &str, columns: Vec<Column>) -> Table {
+    Table { name: name.into(), key: vec![0], columns, write: WriteRule::Versioned, indexes: vec![] }
+}
+
+/// Two Tables of users, the right ones passing `filter` only, joined by `key` of the left and of the right, kept by the
+/// keys of both sides; the left one's alone where only its columns are shown.
+pub fn join(kind: JoinKind, filter: Option<Expr>, key: [usize; 2], condition: Option<Expr>) -> Arc<Plan> {
+    let columns: Vec<Expr> = (0..TYPES.len()).map(column).collect();
+    let width = columns.len();
+    let state = |name: &str| {
+        let mut state_columns = vec![table_column("k0", SqlType::BigInt, false, Merge::Replace)];
+        state_columns.extend(value_columns(&columns));
+        state_columns.extend(version_columns());
+        versioned(name, state_columns)
+    };
+    let side = |node: usize, key: usize| Side {
+        node,
+        table: node,
+        columns: (1..=width).collect(),
+        keys: vec![key],
+        lookup: vec![if key == ID { 0 } else { key + 1 }],
+    };
+    let sources = vec![users(SourceKind::Table), users(SourceKind::Table)];
+    let (shown, row_key) = if kind.has_right() {
+        ([columns.clone(), columns.clone()].concat(), vec![ID, width + ID])
+    } else {
+        (columns.clone(), vec![ID])
+    };
+    let nodes = vec![
+        scan(0, &sources[0], None, columns.clone(), Some(0), Some(vec![ID])),
+        scan(1, &sources[1], filter, columns.clone(), Some(1), Some(vec![ID])),
+        Node {
+            columns: shown.iter().map(Expr::ty).collect(),
+            key: Some(row_key.clone()),
+            append_only: false,
+            operator: Operator::Join { kind, left: side(0, key[0]), right: side(1, key[1]), condition },
+        },
+    ];
+    let mut rows_columns = value_columns(&shown);
+    rows_columns.push(table_column(COUNT, SqlType::BigInt, false, Merge::Replace));
+    let rows =
+        Table { name: ROWS.into(), columns: rows_columns, key: row_key, write: WriteRule::Keyed, indexes: vec![] };
+    dag(sources, nodes, Output::Keyed { rows: 2 }, vec![state("left"), state("right"), rows])
 }

@@ -6,7 +6,7 @@ use crate::{
     operand::Operand,
     postgres::{CastContext, Choice, PgType, choose_function},
 };
-use millrace_contract::{Expr, SqlType, source::SourceKind};
+use millrace_contract::{Expr, SqlType};
 
 /// An expression names the aggregate `n` as the column `AGGREGATES + n`.
 pub(crate) const AGGREGATES: usize = 1 << 40;
@@ -144,7 +144,7 @@ impl Binder<'_> {
         };
         let is_float = matches!(declared, SqlType::Real | SqlType::DoublePrecision);
         let adds = matches!(kind, AggregateKind::Sum | AggregateKind::Avg);
-        if is_float && adds && self.scope.source.kind == SourceKind::Table {
+        if is_float && adds && !self.scope.append_only {
             return Err(refuse(
                 "rows of a Table are taken back when they change, and floats do not come back to what they were",
                 "cast the argument to numeric",

@@ -1,6 +1,6 @@
 //! A query with groups: one row per group, made of merged columns; the rest is computed when it is read.
 
-use super::{Layout, column, stored, version_columns};
+use super::{Layout, column, state_table, stored};
 use crate::{
     analysis::{GROUPS, Grouping, Output as Shown},
     bind::{AGGREGATES, AggregateCall, AggregateKind},
@@ -12,11 +12,18 @@ use chrono_tz::Tz;
 use millrace_contract::{
     Expr, SqlType, Table,
     plan::{Call, Output, ResultColumn, ResultView},
-    source::{Source, SourceKind},
+    source::Source,
     table::{COUNT, Column, Extreme, Merge, ROWS, SINGLE, WriteRule},
 };
 
-pub(crate) fn groups(source: &Source, mut outputs: Vec<Shown>, grouping: Grouping, zone: Tz) -> Result<Layout> {
+/// `source`: the only one, scanned for these groups alone; without it the rows come from other nodes.
+pub(crate) fn groups(
+    source: Option<&Source>,
+    append_only: bool,
+    mut outputs: Vec<Shown>,
+    grouping: Grouping,
+    zone: Tz,
+) -> Result<Layout> {
     let Grouping { mut groups, aggregates, mut having } = grouping;
     let has_groups = !groups.is_empty();
     for Shown { expr, at, name: _ } in &mut outputs {
@@ -25,7 +32,7 @@ pub(crate) fn groups(source: &Source, mut outputs: Vec<Shown>, grouping: Groupin
     if let Some((expr, at)) = &mut having {
         make_readable(expr, &mut groups, has_groups).map_err(|found| unreadable(found, *at))?;
     }
-    let mut keeper = Keeper::new(source, &groups, &outputs);
+    let mut keeper = Keeper::new(source.filter(|_| !append_only), append_only, &groups, &outputs);
     // Counts come last: they share the argument of another aggregate where there is one.
     let mut order: Vec<usize> = (0..aggregates.len()).collect();
     order.sort_by_key(|index| aggregates[*index].kind == AggregateKind::Count);
@@ -64,7 +71,9 @@ fn unreadable(found: String, at: At) -> Refusal {
 
 /// Lays out the columns of the groups' table while aggregates are asked for.
 struct Keeper<'a> {
-    source: &'a Source,
+    /// The Table that a state table is kept of.
+    source: Option<&'a Source>,
+    append_only: bool,
     outputs: &'a [Shown],
     groups: usize,
     /// `Map::columns`: groups, then arguments, each once.
@@ -79,7 +88,7 @@ struct Keeper<'a> {
 const ROWS_INDEX: usize = 0;
 
 impl<'a> Keeper<'a> {
-    fn new(source: &'a Source, groups: &[Expr], outputs: &'a [Shown]) -> Keeper<'a> {
+    fn new(source: Option<&'a Source>, append_only: bool, groups: &[Expr], outputs: &'a [Shown]) -> Keeper<'a> {
         let shown_as = |index: usize| {
             let is_it = |output: &&Shown| matches!(output.expr, Expr::Column { index: shown, .. } if shown == index);
             outputs.iter().find(is_it).map(|output| output.name.clone())
@@ -96,6 +105,7 @@ impl<'a> Keeper<'a> {
         }
         Keeper {
             source,
+            append_only,
             outputs,
             groups: groups.len(),
             mapped: groups.to_vec(),
@@ -150,10 +160,10 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// What is counted where only whether it is there matters: a Table keeps a boolean instead of the value.
+    /// What is counted where only whether it is there matters: what is kept is a boolean instead of the value.
     fn presence(&self, argument: &Expr) -> Expr {
         let ty = SqlType::Boolean;
-        if argument.ty() == ty || self.source.kind == SourceKind::Stream {
+        if argument.ty() == ty || self.append_only {
             return argument.clone();
         }
         let there = Expr::Literal { value: Some("t".into()), ty };
@@ -200,23 +210,19 @@ impl<'a> Keeper<'a> {
     }
 
     fn extreme(&mut self, name: String, argument: usize, ty: SqlType, largest: bool) -> usize {
-        match self.source.kind {
-            SourceKind::Stream => {
-                let column = self.row(name, ty, if largest { Merge::Greatest } else { Merge::Least });
-                self.calls.push(Call::Extreme { argument, column, largest, values: None });
-                column
-            }
-            SourceKind::Table => {
-                let column = self.row(name, ty, Merge::Derived);
-                let values = format!("values_{}", self.values.len());
-                self.extremes.push(Extreme { column, values: values.clone(), largest });
-                self.values.push(self.values_table(values, ty));
-                // `rows`, `state`, then the tables of values.
-                let table = ROWS_INDEX + 1 + self.values.len();
-                self.calls.push(Call::Extreme { argument, column, largest, values: Some(table) });
-                column
-            }
+        if self.append_only {
+            let column = self.row(name, ty, if largest { Merge::Greatest } else { Merge::Least });
+            self.calls.push(Call::Extreme { argument, column, largest, values: None });
+            return column;
         }
+        let column = self.row(name, ty, Merge::Derived);
+        let values = format!("values_{}", self.values.len());
+        self.extremes.push(Extreme { column, values: values.clone(), largest });
+        // `rows`, `state`, then the tables of values.
+        let table = ROWS_INDEX + 1 + usize::from(self.source.is_some()) + self.values.len();
+        self.values.push(self.values_table(values, ty));
+        self.calls.push(Call::Extreme { argument, column, largest, values: Some(table) });
+        column
     }
 
     /// Counts every value of every group.
@@ -225,11 +231,17 @@ impl<'a> Keeper<'a> {
         columns.push(column("_value", ty, false));
         let key = (0..columns.len()).collect();
         columns.push(Column { name: COUNT.into(), ty: SqlType::BigInt, nullable: false, merge: Merge::Add });
-        Table { name, columns, key, write: WriteRule::Merge { keep_empty: false, extremes: Vec::new() } }
+        Table {
+            name,
+            columns,
+            key,
+            write: WriteRule::Merge { keep_empty: false, extremes: Vec::new() },
+            indexes: Vec::new(),
+        }
     }
 
     fn finish(self, result: ResultView) -> Layout {
-        let Keeper { source, outputs: _, groups, mapped, calls, mut rows, extremes, values } = self;
+        let Keeper { source, append_only: _, outputs: _, groups, mapped, calls, mut rows, extremes, values } = self;
         let keep_empty = groups == 0;
         rows.push(Column { name: COUNT.into(), ty: SqlType::BigInt, nullable: false, merge: Merge::Add });
         let mut tables = vec![Table {
@@ -237,26 +249,13 @@ impl<'a> Keeper<'a> {
             columns: rows,
             key: (0..groups.max(1)).collect(),
             write: WriteRule::Merge { keep_empty, extremes },
+            indexes: Vec::new(),
         }];
-        let state = (source.kind == SourceKind::Table).then(|| {
-            tables.push(state_table(source, &mapped));
+        let state = source.map(|source| {
+            tables.push(state_table("state".into(), source, &mapped));
             tables.len() - 1
         });
         tables.extend(values);
-        Layout { columns: mapped, output: Output::Aggregate { state, groups, calls, rows: ROWS_INDEX }, tables, result }
+        Layout { columns: mapped, state, output: Output::Aggregate { groups, calls, rows: ROWS_INDEX }, tables, result }
     }
-}
-
-/// What a newer record of a key takes back.
-fn state_table(source: &Source, mapped: &[Expr]) -> Table {
-    let mut columns: Vec<Column> = source
-        .key
-        .iter()
-        .map(|index| &source.columns[*index])
-        .map(|key| column(format!("_key_{}", key.name), key.ty, false))
-        .collect();
-    let key = (0..columns.len()).collect();
-    columns.extend(mapped.iter().enumerate().map(|(index, expr)| column(format!("_m{index}"), expr.ty(), true)));
-    columns.extend(version_columns());
-    Table { name: "state".into(), columns, key, write: WriteRule::Versioned }
 }

@@ -25,8 +25,15 @@ pub(crate) fn rows(source: &Source, outputs: Vec<Shown>) -> Layout {
             stored.push(column(OFFSET, SqlType::BigInt, false));
             Layout {
                 columns,
+                state: None,
                 output: Output::Append { rows: 0 },
-                tables: vec![Table { name: ROWS.into(), columns: stored, key, write: WriteRule::Append }],
+                tables: vec![Table {
+                    name: ROWS.into(),
+                    columns: stored,
+                    key,
+                    write: WriteRule::Append,
+                    indexes: vec![],
+                }],
                 result: ResultView { columns: result, condition: None },
             }
         }
@@ -52,8 +59,15 @@ pub(crate) fn rows(source: &Source, outputs: Vec<Shown>) -> Layout {
             stored.extend(version_columns());
             Layout {
                 columns: kept.into_iter().map(|(_, expr)| expr).collect(),
+                state: None,
                 output: Output::Upsert { rows: 0 },
-                tables: vec![Table { name: ROWS.into(), columns: stored, key, write: WriteRule::Versioned }],
+                tables: vec![Table {
+                    name: ROWS.into(),
+                    columns: stored,
+                    key,
+                    write: WriteRule::Versioned,
+                    indexes: vec![],
+                }],
                 result: ResultView { columns: result, condition: Some(format!("NOT {}", super::stored(DELETED))) },
             }
         }

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod grammar;
+pub mod oracle;
 
 use millrace_contract::{
     SqlType,

@@ -34,8 +34,6 @@ SELECT id FROM users UNION ALL SELECT id FROM users
 
 SELECT id FROM users INTERSECT SELECT id FROM users
 
-SELECT DISTINCT department FROM users
-
 SELECT DISTINCT ON (department) id FROM users
 
 SELECT id FROM users ORDER BY id
@@ -236,3 +234,35 @@ SELECT id IS NULL IS TRUE AS x FROM users
 SELECT tx LIKE 'a' LIKE 'b' AS x FROM users
 
 SELECT a FROM users WHERE EXTRACT(dekade FROM ts) = 1
+
+SELECT u.id FROM users u JOIN users v ON v.age = u.id
+
+SELECT u.id FROM users u JOIN users v ON u.id > v.id
+
+SELECT u.id FROM users u CROSS JOIN users v
+
+SELECT u.id FROM users u JOIN users u ON u.id = u.id
+
+SELECT id FROM users u JOIN users v ON v.id = u.id
+
+SELECT u.id FROM users u NATURAL JOIN users v
+
+SELECT u.id FROM users u FULL JOIN users v USING (id)
+
+SELECT u.id FROM users u JOIN users v ON v.id = w.id JOIN users w ON w.id = u.id
+
+SELECT u.id FROM users u SEMI JOIN users v ON v.id = u.id
+
+SELECT DISTINCT name, count(*) AS n FROM users GROUP BY name
+
+SELECT id FROM users WHERE id NOT IN (SELECT i8 FROM users)
+
+SELECT id FROM users WHERE EXISTS (SELECT FROM users x WHERE x.id > users.id)
+
+SELECT id FROM users WHERE id IN (SELECT id, name FROM users x)
+
+SELECT id FROM users WHERE id IN (SELECT max(i8) FROM users x GROUP BY name)
+
+SELECT id FROM users WHERE id IN (SELECT max(i8) FROM users x)
+
+SELECT u.id FROM users u JOIN users v WHERE u.id = v.id

@@ -24,8 +24,9 @@ pub enum Checked {
 const TRIES: u32 = 5;
 
 /// Looks at the cluster and the topic.
-pub fn identify(source: &KafkaSource, topic: &str, assignment: &Assignment, timeout: Duration) -> Checked {
-    let found = match source.identity(timeout) {
+pub fn identify(source: &KafkaSource, assignment: &Assignment, timeout: Duration) -> Checked {
+    let topic = source.topics().name(assignment.partition);
+    let found = match source.identity(topic, timeout) {
         Ok(found) => found,
         Err(error) => return Checked::Unreachable(error),
     };
@@ -49,9 +50,11 @@ pub fn identify(source: &KafkaSource, topic: &str, assignment: &Assignment, time
 }
 
 /// Looks at the topic, then at the log of the partition.
-pub fn check(source: &KafkaSource, topic: &str, waiting: &Waiting, timeout: Duration) -> Checked {
+pub fn check(source: &KafkaSource, waiting: &Waiting, timeout: Duration) -> Checked {
     let &Waiting { ref assignment, tries, truncated } = waiting;
-    let partitions = match identify(source, topic, assignment, timeout) {
+    let topics = source.topics();
+    let topic = topics.name(assignment.partition);
+    let partitions = match identify(source, assignment, timeout) {
         Checked::Right { partitions } => partitions,
         Checked::NotYet if tries >= TRIES => {
             return Checked::Wrong(Problem::TopicRecreated {
@@ -74,6 +77,6 @@ pub fn check(source: &KafkaSource, topic: &str, waiting: &Waiting, timeout: Dura
     if position > end && tries < TRIES {
         return Checked::NotYet;
     }
-    let (topic, partition) = (topic.to_owned(), assignment.partition);
+    let (topic, partition) = (topic.to_owned(), topics.partition(assignment.partition));
     Checked::Wrong(Problem::DataLost { topic, partition, position, first, end })
 }

@@ -5,6 +5,7 @@ use millrace_connectors::postgres::Problem;
 /// A partition to be read, and what it must still be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
+    /// The task's number: with one topic, its partition's.
     pub partition: i32,
     pub owner: i64,
     pub position: i64,

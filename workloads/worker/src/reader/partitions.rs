@@ -37,7 +37,8 @@ impl Turning {
             self.waiting.push(Waiting::new(assignment));
             return;
         }
-        self.trusted = Some(Instant::now());
+        let topic = self.reader.source.topics().index(partition);
+        self.trusted[topic] = Some(Instant::now());
         self.reading.insert(partition, Reading { assignment, from: position, to: position });
         self.send(Event::Reading { partition, owner });
     }
@@ -112,61 +113,17 @@ impl Turning {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{
-        prepared::Preparer,
-        reader::{Command, Reader, Shared},
-        telemetry::health::Health,
+    use super::{
+        super::{Command, stand_in::StandIn},
+        GROUP_AGAIN_AFTER,
     };
-    use millrace_connectors::kafka::{ClientName, KafkaSource};
-    use millrace_contract::connection::KafkaConnection;
     use millrace_test_support::plans;
-    use rdkafka::error::{KafkaError, KafkaResult};
-    use std::sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc as blocking,
-    };
-    use tokio::sync::mpsc;
-
-    /// A client of brokers that nobody runs.
-    fn client(group: &str) -> KafkaResult<KafkaSource> {
-        let connection = KafkaConnection {
-            bootstrap_servers: "127.0.0.1:1".into(),
-            security_protocol: "PLAINTEXT".into(),
-            sasl_mechanism: None,
-            username: None,
-            password: None,
-            ca: None,
-        };
-        KafkaSource::new(&connection, &ClientName { client_id: "user-view-0", group_id: group }, "users", false)
-    }
+    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_group_that_no_client_could_be_made_for_is_tried_again() {
-        let refuses = Arc::new(AtomicBool::new(true));
-        let (commands, commands_of_reader) = blocking::channel();
-        let refused = refuses.clone();
-        let reader = Reader {
-            source: client("building").expect("a client"),
-            connect: Box::new(move |group| match refused.load(Ordering::Relaxed) {
-                true => Err(KafkaError::ClientCreation("no thread is left".into())),
-                false => client(group),
-            }),
-            group: "building".into(),
-            preparer: Arc::new(Preparer::new(Arc::new(plans::append("users"))).expect("the plan runs")),
-            topic: "users".into(),
-            commands: commands_of_reader,
-            prepared: mpsc::channel(1).0,
-            events: mpsc::unbounded_channel().0,
-            shared: Arc::new(Shared {
-                epoch_records: AtomicUsize::new(1),
-                limit: Mutex::new(None),
-                stable: Mutex::default(),
-            }),
-            health: Arc::new(Health::new()),
-        };
-        let mut turning = Turning::new(reader);
+        let StandIn { mut turning, commands, refuses, prepared: _prepared } = StandIn::new(plans::append("users"));
+        refuses.store(true, Ordering::Relaxed);
         commands.send(Command::Group("live".into())).expect("it listens");
         turning.turn().expect("the loop is there");
         assert_eq!(turning.reader.group, "building");

@@ -16,7 +16,7 @@ fn random() -> ChaCha8Rng {
 async fn check(plan: fn(&str) -> Plan) {
     let mut random = random();
     let mut scene = Scene::new(plan, 6).await;
-    let table = !scene.stored.plan.source.key.is_empty();
+    let table = !scene.stored.plan.sources[0].key.is_empty();
     let lines = |random: &mut ChaCha8Rng, from: usize| -> Vec<(String, Option<String>)> {
         let lines = (from..from + 2_000).map(|index| line(random, index));
         if table { lines.collect() } else { lines.map(with_value).collect() }

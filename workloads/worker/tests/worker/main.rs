@@ -8,5 +8,6 @@ mod errors;
 mod growth;
 mod holds;
 mod identity;
+mod joins;
 mod limit;
 mod pace;

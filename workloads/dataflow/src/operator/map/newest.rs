@@ -1,6 +1,6 @@
 //! Of all records of one key in an epoch, the newest of each partition: merge before you write.
 
-use super::{Mapped, Rejected};
+use super::Evaluated;
 use crate::{
     changes::Newest,
     keys::{KeyEncoder, sorted_by_key, take},
@@ -12,7 +12,7 @@ use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, UInt32Array};
 use arrow_row::Rows;
 use std::{
     cmp::Reverse,
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
 };
 
 /// A rejected record is passed over: an older good record of its key is not hidden by it. A record that is no row of
@@ -21,13 +21,13 @@ pub(super) fn newest(
     records: &Records,
     key: &[usize],
     encoder: &KeyEncoder,
-    mapped: Mapped,
-    rejected: &[Rejected],
+    mapped: Evaluated,
+    rejected: &BTreeSet<usize>,
 ) -> Newest {
     let key_columns: Vec<ArrayRef> = key.iter().map(|&index| records.columns.column(index).clone()).collect();
     let keys = encoder.encode(&key_columns);
     let mut good = vec![true; records.len()];
-    rejected.iter().for_each(|rejected| good[rejected.row] = false);
+    rejected.iter().for_each(|row| good[*row] = false);
     let mut versions: Vec<Version> = (0..records.len()).map(|row| version(records, row)).collect();
     let rows = newest_of_partitions(&keys, &good, &mut versions);
     let (rounds, places) = rounds(&keys, rows, &versions);

@@ -10,7 +10,7 @@ pub use process::Process;
 pub use recomputation::{Record, recomputed};
 
 use millrace_connectors::kafka::{ClientName, KafkaSource};
-use millrace_contract::{Plan, connection::KafkaConnection};
+use millrace_contract::{Plan, Topics, connection::KafkaConnection};
 use millrace_test_support::{OwnedDatabase, StoredRevision, TemporaryKafka, TemporaryPostgres, TopicOfRevision};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -61,11 +61,26 @@ impl Scene {
         let kafka = brokers.bootstrap_servers();
         let identity = identity(&kafka, &topic).await;
         let stored = StoredRevision::create(database, plan(&topic), &identity).await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
-        let first_timestamp = now - 3_600_000;
-        let scene = Scene { producer: producer(&kafka), kafka, topic, stored, records: Vec::new(), first_timestamp };
+        let scene = Scene::of(kafka, topic, stored);
         scene.watch().await;
         scene
+    }
+
+    /// Over two topics that are there.
+    pub async fn joined(brokers: &TemporaryKafka, plan: Plan) -> Scene {
+        let kafka = brokers.bootstrap_servers();
+        let topics = plan.topics();
+        let [first, second] = topics.names() else { panic!("two topics") };
+        let mut topic = identity(&kafka, first).await;
+        topic.further.push((second.clone(), identity(&kafka, second).await.topic_id));
+        let stored = StoredRevision::create(TemporaryPostgres::owned_database().await, plan.clone(), &topic).await;
+        Scene::of(kafka, first.clone(), stored)
+    }
+
+    fn of(kafka: String, topic: String, stored: StoredRevision) -> Scene {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+        let first_timestamp = now - 3_600_000;
+        Scene { producer: producer(&kafka), kafka, topic, stored, records: Vec::new(), first_timestamp }
     }
 
     /// Installs a trigger that writes down every step of every position.
@@ -239,12 +254,14 @@ pub async fn identity(kafka: &str, topic: &str) -> TopicOfRevision {
     let topic = topic.to_owned();
     tokio::task::spawn_blocking(move || {
         let name = ClientName { client_id: "test", group_id: "test" };
-        let source = KafkaSource::new(&connection, &name, &topic, false).expect("the settings are valid");
-        let found = source.identity(Duration::from_secs(10)).expect("the brokers answer");
+        let source = KafkaSource::new(&connection, &name, Topics::new(vec![topic.clone()]), false)
+            .expect("the settings are valid");
+        let found = source.identity(&topic, Duration::from_secs(10)).expect("the brokers answer");
         TopicOfRevision {
             cluster_id: found.cluster_id,
             topic_id: found.topic_id.expect("the topic is there"),
             partitions: found.partitions as i32,
+            further: vec![],
         }
     })
     .await
