@@ -44,7 +44,7 @@ async fn topics_are_seen_again_soon_after_a_broker_is_killed() {
 
 async fn sees(admin: &Arc<Admin>) -> bool {
     let wish = TopicWish { topic: "users".into(), ensure: None };
-    match admin.clone().observe(&[wish], None, false).await {
+    match admin.clone().observe(&[wish], None, |_| false).await {
         Known::Present(kafka) => {
             matches!(kafka.by_topic.get("users"), Some(Known::Present(topic)) if topic.partitions.len() == 3)
         }
