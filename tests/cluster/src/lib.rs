@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod reader;
 pub mod reference;
 pub mod resource;
+pub mod rest;
 pub mod scripted;
 pub mod secured;
 pub mod shell;

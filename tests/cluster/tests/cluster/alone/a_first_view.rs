@@ -4,26 +4,13 @@ use anyhow::{Context, Result, ensure};
 use millrace_cluster_tests::{
     database,
     reference::Reference,
-    shell::{kubectl, run},
+    rest::{USERS, curl},
+    shell::kubectl,
     topic, users,
     view::View,
 };
-use serde_json::Value;
 use sqlx::PgPool;
 use std::time::{Duration, Instant};
-
-const API: &str = "http://127.0.0.1:18081/api/users";
-
-fn curl(method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-    let url = format!("{API}{path}");
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let mut arguments = vec!["-sS", "--fail-with-body", "-X", method, &url];
-    if !body.is_empty() {
-        arguments.extend(["-H", "content-type: application/json", "-d", &body]);
-    }
-    let text = run("curl", &arguments)?;
-    Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
-}
 
 /// Waits until the view has applied everything that is in the topic now.
 async fn wait_reached(pool: &PgPool, view: &str, topic: &str, limit: Duration) -> Result<()> {
@@ -68,12 +55,12 @@ async fn apply_then_psql_shows_what_the_rest_api_did() -> Result<()> {
         let user = serde_json::json!({
             "name": "홍길동", "email": format!("hong-{stamp}-{round}@example.com"), "department": "개발팀", "status": "ACTIVE"
         });
-        let created = curl("POST", "", Some(&user))?;
+        let created = curl("POST", USERS, Some(&user))?;
         let id = created["id"].as_i64().with_context(|| format!("a created user has an id: {created}"))?;
         let mut changed = user.clone();
         changed["name"] = "김철수".into();
         changed["status"] = "INACTIVE".into();
-        curl("PUT", &format!("/{id}"), Some(&changed))?;
+        curl("PUT", &format!("{USERS}/{id}"), Some(&changed))?;
         let start = Instant::now();
         loop {
             let name: Option<String> = sqlx::query_scalar("SELECT name FROM shop.user_view WHERE id = $1")
@@ -88,7 +75,7 @@ async fn apply_then_psql_shows_what_the_rest_api_did() -> Result<()> {
         }
         waits.push(start.elapsed());
         if round % 2 == 0 {
-            curl("DELETE", &format!("/{id}"), None)?;
+            curl("DELETE", &format!("{USERS}/{id}"), None)?;
         }
     }
     waits.sort_unstable();
@@ -143,7 +130,7 @@ fn workers_run_restricted_and_know_no_kubernetes() -> Result<()> {
     let pods = view.pods()?;
     ensure!(pods.len() == 6, "one worker for each of the six partitions, found {pods:?}");
     let text = kubectl(&["-n", "shop", "get", "pod", &pods[0], "-o", "json"])?;
-    let pod: Value = serde_json::from_str(&text)?;
+    let pod: serde_json::Value = serde_json::from_str(&text)?;
     let spec = &pod["spec"];
     ensure!(spec["automountServiceAccountToken"] == false, "the token is not mounted");
     let container = &spec["containers"][0]["securityContext"];

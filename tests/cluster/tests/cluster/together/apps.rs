@@ -3,9 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use millrace_cluster_tests::{
     app::{App, LIMIT, committed},
-    shell::{eventually, kubectl},
+    database,
+    rest::{ORDERS, curl},
+    shell::{eventually, kubectl, run},
     topic,
 };
+use serde_json::json;
 use std::time::Duration;
 
 const ONE: &str = "{mode: Auto, replicas: 1, min: 1, max: 1}";
@@ -104,30 +107,24 @@ async fn an_order_goes_its_whole_way_through_the_shop() -> Result<()> {
         kubectl(&["apply", "-f", &format!("examples/{example}.yaml")])?;
         App::new("shop", example).wait_ready(LIMIT)?;
     }
-    let place = |quantity: u32| {
-        let body = format!(r#"{{"user_id":1,"product":"한정판","quantity":{quantity},"unit_price":1000}}"#);
-        millrace_cluster_tests::shell::run(
-            "curl",
-            &["--silent", "--fail", "--max-time", "10", "-d", &body, "http://127.0.0.1:18083/api/orders"],
-        )
-    };
-    let order: serde_json::Value = serde_json::from_str(&place(9_999)?)?;
+    let too_many = json!({"user_id": 1, "product": "한정판", "quantity": 9_999, "unit_price": 1000});
+    let order = curl("POST", ORDERS, Some(&too_many))?;
     let id = order["id"].as_i64().context("an order has an id")?;
-    let address = format!("http://127.0.0.1:18083/api/orders/{id}");
+    let address = format!("{ORDERS}/{id}");
     eventually("the order is cancelled", LIMIT, || {
-        let found = millrace_cluster_tests::shell::run("curl", &["--silent", "--fail", &address])?;
-        ensure!(found.contains(r#""status":"CANCELLED""#), "{found}");
+        let found = curl("GET", &address, None)?;
+        ensure!(found["status"] == "CANCELLED", "{found}");
         Ok(())
     })?;
     let told = format!("SELECT count(*) FROM demo_notification.message WHERE order_id = {id}");
     eventually("the customer is told both", LIMIT, || {
-        let messages = millrace_cluster_tests::database::psql(&told)?;
+        let messages = database::psql(&told)?;
         ensure!(messages.trim() == "2", "{messages} messages");
         Ok(())
     })?;
-    let loaded = millrace_cluster_tests::shell::run("cargo", &["xtask", "load", "--orders", "2000", "--rate", "500"])?;
+    let loaded = run("cargo", &["xtask", "load", "--orders", "2000", "--rate", "500"])?;
     ensure!(loaded.contains("notification: 2000 of 2000") && loaded.contains("inventory: 2000 of 2000"), "{loaded}");
-    let page = millrace_cluster_tests::shell::run("cargo", &["xtask", "status"])?;
+    let page = run("cargo", &["xtask", "status"])?;
     for words in ["inventory order-events: lag", "demo_inventory.stock", "orders   {\"postgres\""] {
         ensure!(page.contains(words), "`cargo xtask status` does not say {words:?}:\n{page}");
     }

@@ -4,6 +4,7 @@ mod apps;
 mod bad_input;
 mod change;
 mod documentation;
+mod joins;
 mod lifecycle;
 mod resets;
 mod rollouts;
