@@ -53,5 +53,6 @@ async fn a_post_is_shown_with_its_author_as_he_is_now_and_goes_with_him() -> Res
 
     curl("DELETE", &format!("{USERS}/{user}"), None)?;
     wait_for(first, "")?;
-    wait_for(second, "")
+    wait_for(second, "")?;
+    view.delete_with_its_table()
 }

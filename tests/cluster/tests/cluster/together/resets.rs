@@ -163,7 +163,8 @@ async fn a_kafka_streams_program_counts_anew_after_a_reset() -> Result<()> {
     app.replay(&id, r#"{"earliest":{}}"#)?;
     app.wait_replayed(&id)?;
     // With a changelog of before, each order would be counted twice.
-    wait_for_totals()
+    wait_for_totals()?;
+    app.delete()
 }
 
 /// Until the newest totals are what the orders come to; others order meanwhile.
